@@ -1,0 +1,97 @@
+# METADATA
+# title: Network
+# description: Where data goes and where code comes from.
+package hitl.packs.network
+
+import data.hitl.lib
+
+# METADATA
+# title: The cloud metadata endpoint is called
+# custom:
+#   id: network.metadata
+#   risk: critical
+#   remedy: Use the credentials that the task was given.
+reasons contains r if {
+	found := [e | some e in input.facts.effects; e.target.place == "metadata"]
+	count(found) > 0
+	r := {
+		"rule": "network.metadata",
+		"verdict": "deny",
+		"risk": "critical",
+		"message": sprintf("This asks the cloud metadata endpoint for credentials: %s.", [lib.names(found)]),
+		"remedy": "Use the credentials that the task was given.",
+	}
+}
+
+# METADATA
+# title: A shell is handed to another machine
+# custom:
+#   id: network.reverse-shell
+#   risk: critical
+#   remedy: Nothing an agent does needs this.
+reasons contains r if {
+	found := lib.marked("reverse-shell")
+	count(found) > 0
+	r := {
+		"rule": "network.reverse-shell",
+		"verdict": "deny",
+		"risk": "critical",
+		"message": sprintf("This hands a shell on this machine to %s.", [lib.names(found)]),
+		"remedy": "Nothing an agent does needs this.",
+	}
+}
+
+# METADATA
+# title: Code from the network is run unseen
+# custom:
+#   id: network.remote-code
+#   risk: critical
+#   remedy: Download it, read it, then run the file.
+reasons contains r if {
+	found := lib.effects(["execute"], ["remote"])
+	count(found) > 0
+	r := {
+		"rule": "network.remote-code",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This runs code from the network unseen: %s.", [lib.names(found)]),
+		"remedy": "Download it, read it, then run the file.",
+		"floor": true,
+	}
+}
+
+# METADATA
+# title: Files leave for another machine
+# custom:
+#   id: network.upload
+#   risk: high
+#   remedy: Name a pinned host in hitl.yaml if this is where data belongs.
+reasons contains r if {
+	found := [e | some e in lib.effects(["send"], ["public", "private", "unknown"]); "upload" in e.traits]
+	count(found) > 0
+	r := {
+		"rule": "network.upload",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This sends files to %s.", [lib.names(found)]),
+		"remedy": "Name a pinned host in hitl.yaml if this is where data belongs.",
+	}
+}
+
+# METADATA
+# title: A port is opened
+# custom:
+#   id: network.listen
+#   risk: high
+#   remedy: Bind to 127.0.0.1.
+reasons contains r if {
+	found := [e | some e in lib.effects(["receive", "send", "configure", "execute"], ["public", "private", "unknown"]); "listen" in e.traits]
+	count(found) > 0
+	r := {
+		"rule": "network.listen",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This opens a port to other machines: %s.", [lib.names(found)]),
+		"remedy": "Bind to 127.0.0.1.",
+	}
+}

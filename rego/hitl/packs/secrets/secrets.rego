@@ -1,0 +1,81 @@
+# METADATA
+# title: Secrets
+# description: Credentials stay where they are.
+package hitl.packs.secrets
+
+import data.hitl.lib
+
+# METADATA
+# title: Credentials are sent to another machine
+# custom:
+#   id: secrets.exfiltration
+#   risk: critical
+#   remedy: Nothing an agent does needs this.
+reasons contains r if {
+	found := lib.effects(["read"], ["credentials", "env-file", "system-auth"])
+	count(found) > 0
+	out := lib.effects(["send", "publish"], ["public", "private", "unknown"])
+	count(out) > 0
+	r := {
+		"rule": "secrets.exfiltration",
+		"verdict": "deny",
+		"risk": "critical",
+		"message": sprintf("This sends %s to %s.", [lib.names(found), lib.names(out)]),
+		"remedy": "Nothing an agent does needs this.",
+	}
+}
+
+# METADATA
+# title: Credentials are read
+# custom:
+#   id: secrets.read
+#   risk: high
+#   remedy: Let the program that needs the secret read it itself.
+reasons contains r if {
+	found := lib.effects(["read"], ["credentials", "env-file"])
+	count(found) > 0
+	r := {
+		"rule": "secrets.read",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This reads secrets: %s.", [lib.names(found)]),
+		"remedy": "Let the program that needs the secret read it itself.",
+	}
+}
+
+# METADATA
+# title: Credentials are changed
+# custom:
+#   id: secrets.write
+#   risk: high
+#   remedy: A person sets secrets.
+reasons contains r if {
+	found := lib.effects(["write", "delete", "configure"], ["credentials", "env-file"])
+	count(found) > 0
+	r := {
+		"rule": "secrets.write",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This changes secrets: %s.", [lib.names(found)]),
+		"remedy": "A person sets secrets.",
+	}
+}
+
+# METADATA
+# title: A secret stands in the call and leaves the machine
+# custom:
+#   id: secrets.in-call
+#   risk: high
+#   remedy: Refer to the secret by name, from the environment or a secret store.
+reasons contains r if {
+	count(input.facts.secrets) > 0
+	found := lib.effects(["send", "publish"], ["public", "private", "unknown"])
+	count(found) > 0
+	r := {
+		"rule": "secrets.in-call",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("A secret in this call is sent to %s.", [lib.names(found)]),
+		"remedy": "Refer to the secret by name, from the environment or a secret store.",
+	}
+}

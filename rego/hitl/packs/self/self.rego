@@ -1,0 +1,24 @@
+# METADATA
+# title: Self-protection
+# description: The agent does not change what guards it.
+package hitl.packs.self
+
+import data.hitl.lib
+
+# METADATA
+# title: The guard's own files are changed
+# custom:
+#   id: self.guard
+#   risk: critical
+#   remedy: A person changes policies, hooks, settings and records.
+reasons contains r if {
+	found := lib.effects(["write", "delete", "configure", "send"], ["guard"])
+	count(found) > 0
+	r := {
+		"rule": "self.guard",
+		"verdict": "deny",
+		"risk": "critical",
+		"message": sprintf("This changes what guards the agent: %s.", [lib.names(found)]),
+		"remedy": "A person changes policies, hooks, settings and records.",
+	}
+}
