@@ -1,0 +1,40 @@
+"""Input document in, decision document out: the embedded engine and the OPA server.
+
+Both satisfy `hitl_opa.model.Engine` and the public conformance suite in
+`hitl_opa.testing.conformance.engine`. Nothing here finds, reads or checks policies: an engine is
+given Rego modules and data, `hitl_opa.policy` is where those come from.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hitl_opa.engines.embedded import EmbeddedEngine
+    from hitl_opa.engines.opa import OpaEngine
+
+ENTRYPOINT = "data.hitl.main.decision"
+
+
+def open_embedded(
+    modules: Mapping[str, str], data: bytes = b"{}", *, revision: str = "", entrypoint: str = ENTRYPOINT
+) -> EmbeddedEngine:
+    """An in-process engine over these modules (path -> Rego) and data (a JSON object).
+
+    Raises PolicyError for policies that do not load.
+    """
+    from hitl_opa.engines.embedded import EmbeddedEngine
+
+    return EmbeddedEngine(modules, data, revision=revision, entrypoint=entrypoint)
+
+
+def open_opa(url: str, *, timeout: float = 1.0, token: str = "", entrypoint: str = ENTRYPOINT) -> OpaEngine:
+    """A client of the OPA server at ``url`` (``http://host:port``); ``timeout`` in seconds, whole request.
+
+    Nothing is sent before the first evaluation. Raises ConfigError for a URL that is none.
+    """
+    from hitl_opa.engines.opa import OpaEngine
+
+    return OpaEngine(url, timeout=timeout, token=token, entrypoint=entrypoint)

@@ -1,0 +1,173 @@
+"""Rego in an OPA server, through opa-python-client.
+
+Nothing is retried: the caller's deadline is short, and a second try would be a second decision.
+Built-in errors are errors (``strict-builtin-errors``), and no ``result`` is Undefined, never allow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from hitl_opa.engines import ENTRYPOINT
+from hitl_opa.errors import ConfigError, EngineError, EngineTimeout, EngineUnavailable, Undefined
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_PARAMETERS = {"strict-builtin-errors": "true", "provenance": "true"}
+
+
+class OpaEngine:
+    """A policy evaluated by an OPA server; see `hitl_opa.engines.open_opa`. Safe to share between threads and loops."""
+
+    def __init__(self, url: str, *, timeout: float = 1.0, token: str = "", entrypoint: str = ENTRYPOINT) -> None:
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 8181)
+        except ValueError as error:
+            raise ConfigError(f"OPA URL {url!r}: {error}") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ConfigError(f"OPA URL {url!r}: expected http://host:port or https://host:port")
+        if parts.username or parts.password:
+            raise ConfigError("OPA URL: credentials do not belong there; give a token")
+        if timeout <= 0:
+            raise ConfigError(f"OPA timeout must be positive, not {timeout}")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        self._url = f"{parts.scheme}://{host}:{port}"
+        self._arguments: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "ssl": parts.scheme == "https",
+            "token": token or None,
+            "retries": 0,
+            "timeout": timeout,
+        }
+        self._timeout = timeout
+        self._entrypoint = entrypoint
+        self._path = entrypoint.removeprefix("data.")
+        self._lock = threading.Lock()
+        self._clients: dict[asyncio.AbstractEventLoop, Any] = {}
+        self._own: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        self._seen = {"version": "", "revision": ""}
+
+    async def evaluate(self, document: bytes) -> bytes:
+        """Input document (JSON) in, decision document (a JSON object) out.
+
+        Raises EngineUnavailable (unreachable, closed), EngineTimeout, Undefined, and EngineError for
+        every other answer.
+        """
+        import aiohttp
+
+        try:
+            value = msgspec.json.decode(document)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise EngineError(f"the input document is not JSON: {error}") from None
+        try:
+            async with asyncio.timeout(self._timeout):
+                client = await self._client()
+                answer = await client.query_rule(value, self._path, query_params=_PARAMETERS)
+        except TimeoutError:
+            raise EngineTimeout(f"OPA at {self._url} did not answer within {self._timeout:g} s") from None
+        except aiohttp.ClientConnectionError as error:
+            raise EngineUnavailable(f"OPA at {self._url} cannot be reached: {error}") from None
+        except aiohttp.ClientResponseError as error:
+            raise EngineError(f"OPA at {self._url} answered {error.status} {error.message}") from None
+        except EngineError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, it is no decision
+            raise EngineError(f"OPA at {self._url}: {type(error).__name__}: {error}") from None
+        return self._result(answer)
+
+    def evaluate_sync(self, document: bytes) -> bytes:
+        """As `evaluate`, from a thread without an event loop (or with one: it blocks). Same deadline."""
+        return asyncio.run_coroutine_threadsafe(self.evaluate(document), self._loop()).result()
+
+    def describe(self) -> dict[str, str]:
+        """``version`` and ``revision`` are what the server last said of itself, ``""`` before the first answer."""
+        return {"engine": "opa", "url": self._url, **self._seen}
+
+    async def close(self) -> None:
+        clients, own = self._take()
+        here = asyncio.get_running_loop()
+        for loop, client in clients.items():
+            if loop is here:
+                await client.close_connection()
+            elif not loop.is_closed():
+                await asyncio.wrap_future(_on(loop, client.close_connection()))
+        if own is not None:
+            own.call_soon_threadsafe(own.stop)
+
+    def close_sync(self) -> None:
+        """As `close`, for callers that only used `evaluate_sync`."""
+        clients, own = self._take()
+        for loop, client in clients.items():
+            if loop.is_running():
+                _on(loop, client.close_connection()).result(self._timeout)
+        if own is not None:
+            own.call_soon_threadsafe(own.stop)
+
+    def _result(self, answer: Any) -> bytes:
+        if not isinstance(answer, dict):
+            raise EngineError(f"OPA at {self._url} answered with no object")
+        provenance = answer.get("provenance")
+        if isinstance(provenance, dict):
+            bundles = provenance.get("bundles")
+            revisions = [str(b.get("revision", "")) for b in bundles.values()] if isinstance(bundles, dict) else []
+            self._seen = {"version": str(provenance.get("version", "")), "revision": " ".join(sorted(revisions))}
+        if "result" not in answer:
+            raise Undefined(f"{self._entrypoint} is undefined for this input")
+        result = answer["result"]
+        if not isinstance(result, dict):
+            raise EngineError(f"{self._entrypoint} is not an object: {str(result)[:80]}")
+        return msgspec.json.encode(result)
+
+    async def _client(self) -> Any:
+        """This loop's client: a connection belongs to the loop that opened it."""
+        from opa_client.opa_async import AsyncOpaClient
+
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._closed:
+                raise EngineUnavailable("the OPA engine is closed")
+            client = self._clients.get(loop)
+            if client is None:
+                for gone in [other for other in self._clients if other.is_closed()]:
+                    del self._clients[gone]
+                client = self._clients[loop] = AsyncOpaClient(**self._arguments)
+        if client._session is None:
+            await client._init_session()
+        return client
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """A loop on a thread of its own, for the synchronous path: one client code, one deadline for both."""
+        with self._lock:
+            if self._closed:
+                raise EngineUnavailable("the OPA engine is closed")
+            if self._own is None:
+                self._own = asyncio.new_event_loop()
+                threading.Thread(target=_serve, args=(self._own,), name="hitl-opa engine", daemon=True).start()
+            return self._own
+
+    def _take(self) -> tuple[dict[asyncio.AbstractEventLoop, Any], asyncio.AbstractEventLoop | None]:
+        with self._lock:
+            self._closed = True
+            clients, self._clients = self._clients, {}
+            own, self._own = self._own, None
+        return clients, own
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> Any:
+    return asyncio.run_coroutine_threadsafe(work, loop)

@@ -1,0 +1,1 @@
+"""Find, check, load, test, build and document policies."""
