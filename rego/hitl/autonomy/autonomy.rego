@@ -5,7 +5,7 @@
 #   3 medium, 4 high. At level 4 only floors and critical asks remain.
 package hitl.autonomy
 
-import data.hitl.combine
+import data.hitl.gather
 import data.hitl.lib
 
 # METADATA
@@ -41,7 +41,7 @@ reasons contains r if {
 		"rule": "autonomy.suggest-only",
 		"pack": "autonomy",
 		"verdict": "ask",
-		"risk": combine.risk,
+		"risk": gather.risk,
 		"message": "At autonomy level 1 a human decides every call.",
 		"remedy": "Approve the call, or give the agent a higher autonomy level.",
 		"floor": true,
@@ -63,15 +63,15 @@ reasons contains r if {
 		"rule": "autonomy.level",
 		"pack": "autonomy",
 		"verdict": "ask",
-		"risk": combine.risk,
-		"message": sprintf("Risk %s is more than autonomy level %d runs alone.", [combine.risk, level]),
+		"risk": gather.risk,
+		"message": sprintf("Risk %s is more than autonomy level %d runs alone.", [gather.risk, level]),
 		"remedy": "Approve the call, or give the agent a higher autonomy level.",
 		"floor": false,
 		"waives": [],
 	}
 }
 
-within if lib.risk_rank[combine.risk] <= lib.risk_rank[data.hitl.settings.levels[sprintf("%d", [level])]]
+within if lib.risk_rank[gather.risk] <= lib.risk_rank[data.hitl.settings.levels[sprintf("%d", [level])]]
 
 alone if {
 	level > 2
@@ -88,7 +88,7 @@ alone if {
 accepted_edit if {
 	input.agent.mode == "acceptEdits"
 	level == 2
-	lib.risk_rank[combine.risk] <= lib.risk_rank.medium
+	lib.risk_rank[gather.risk] <= lib.risk_rank.medium
 	lib.edits_only
 }
 

@@ -1,134 +1,175 @@
 # METADATA
 # title: Combining
-# description: >-
-#   Gathers what every pack says, takes away what is waived, and names the risk that is left. Packs
-#   are reached through static references, each guarded by the facts that it reads.
+# description: Deny beats ask beats allow; the risk is the highest left.
 package hitl.combine
 
+import data.hitl.autonomy
+import data.hitl.confidence
+import data.hitl.gather
 import data.hitl.lib
+import data.hitl.modes
 
-said contains r if {
-	some x in data.hitl.tier.reasons
-	r := named(x, "tier")
-}
+# --- what is said before anybody asks whether there is somebody to ask
 
-said contains r if {
-	some x in data.hitl.packs.effects.reasons
-	r := named(x, "effects")
-}
+stated contains r if some r in gather.kept
 
-said contains r if {
-	some x in data.hitl.packs.files.reasons
-	r := named(x, "files")
-}
-
-said contains r if {
-	some x in data.hitl.packs.network.reasons
-	r := named(x, "network")
-}
-
-said contains r if {
-	some x in data.hitl.packs.remotes.reasons
-	r := named(x, "remotes")
-}
-
-said contains r if {
-	some x in data.hitl.packs.secrets.reasons
-	r := named(x, "secrets")
-}
-
-said contains r if {
-	some x in data.hitl.packs.self.reasons
-	r := named(x, "self")
-}
-
-said contains r if {
-	input.call.kind == "shell"
-	some x in data.hitl.packs.shell.reasons
-	r := named(x, "shell")
-}
-
-said contains r if {
-	count(input.facts.sql) > 0
-	some x in data.hitl.packs.sql.reasons
-	r := named(x, "sql")
-}
-
-said contains r if {
-	input.call.kind in ["mcp", "function"]
-	some x in data.hitl.packs.mcp.reasons
-	r := named(x, "mcp")
-}
-
-said contains r if {
-	some x in data.hitl.custom.reasons
-	r := named(x, "custom")
-}
-
-# METADATA
-# description: A reason with its pack and the fields that a rule may leave out.
-named(x, pack) := object.union({"pack": pack, "remedy": "", "floor": false, "waives": []}, x) if is_object(x)
-
-# Not an object: kept, so that it is seen as malformed instead of vanishing.
-named(x, _) := x if not is_reason(x)
-
-is_reason(x) if is_object(x)
-
-# METADATA
-# description: What was said in the right form.
 stated contains r if {
-	some r in said
-	well_formed(r)
+	some r in autonomy.reasons
+	not gather.liftable(r)
 }
 
-# METADATA
-# description: What was said in no form that can be combined; it denies, it never vanishes.
-malformed contains r if {
-	some r in said
-	not well_formed(r)
-}
+stated contains r if some r in modes.reasons
 
-well_formed(r) if {
-	is_object(r)
-	is_string(r.rule)
-	is_string(r.pack)
-	is_string(r.message)
-	is_string(r.remedy)
-	is_boolean(r.floor)
-	is_array(r.waives)
-	lib.verdict_rank[r.verdict] >= 0
-	lib.risk_rank[r.risk] >= 0
-}
+stated contains r if some r in confidence.reasons
 
-waivers contains id if {
-	some r in stated
-	some id in r.waives
-}
+stated contains r if some r in faults
 
-# METADATA
-# description: An ask that some reason waives; floors, critical asks and denies are never waived.
-liftable(r) if {
-	r.verdict == "ask"
-	r.floor == false
-	r.risk != "critical"
-	r.rule in waivers
-}
+waived contains id if some id in gather.waived
 
-# METADATA
-# description: The reasons left after waivers.
-kept contains r if {
-	some r in stated
-	not liftable(r)
-}
-
-# METADATA
-# description: The rules whose asks were waived.
 waived contains id if {
-	some r in stated
-	liftable(r)
+	some r in autonomy.reasons
+	gather.liftable(r)
 	id := r.rule
 }
 
 # METADATA
-# description: The highest risk left.
-risk := lib.risk_names[max({lib.risk_rank[r.risk] | some r in kept})]
+# title: The input document is of another version
+# custom:
+#   id: main.input-version
+#   risk: critical
+#   remedy: Use the policy bundle and the adapter of the same release.
+faults contains r if {
+	input.version != "1"
+	r := fault("main.input-version", "The input document is not of the version that this policy judges.", "Use the policy bundle and the adapter of the same release.")
+}
+
+# METADATA
+# title: A rule contributed something that is no reason
+# custom:
+#   id: main.malformed-reason
+#   risk: critical
+#   remedy: A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.
+faults contains r if {
+	count(gather.malformed) > 0
+	r := fault("main.malformed-reason", "A policy rule contributed something that is no reason.", "A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.")
+}
+
+# METADATA
+# title: A rule contributed something that is no obligation
+# custom:
+#   id: main.malformed-obligation
+#   risk: critical
+#   remedy: An obligation is {id, type, properties}.
+faults contains r if {
+	gather.obligation_malformed
+	r := fault("main.malformed-obligation", "A policy rule contributed something that is no obligation.", "An obligation is {id, type, properties}.")
+}
+
+# METADATA
+# title: Two rules rewrite the call differently
+# custom:
+#   id: main.rewrite-conflict
+#   risk: critical
+#   remedy: Let one rule rewrite a call.
+faults contains r if {
+	gather.rewrite_conflict
+	r := fault("main.rewrite-conflict", "Two policy rules rewrite this call differently.", "Let one rule rewrite a call.")
+}
+
+fault(id, message, remedy) := {
+	"rule": id,
+	"pack": "main",
+	"verdict": "deny",
+	"risk": "critical",
+	"message": message,
+	"remedy": remedy,
+	"floor": false,
+	"waives": [],
+}
+
+# --- deny beats ask beats allow
+
+denies if {
+	some r in stated
+	r.verdict == "deny"
+}
+
+asks if {
+	some r in stated
+	r.verdict == "ask"
+	autonomy.holds(r)
+}
+
+# METADATA
+# title: Nobody is there to ask
+# custom:
+#   id: modes.unattended
+#   risk: low
+#   remedy: Configure an approval store, or run the agent with a reviewer.
+nobody contains r if {
+	asks
+	modes.alone
+	not input.context.durable
+	r := {
+		"rule": "modes.unattended",
+		"pack": "modes",
+		"verdict": "deny",
+		"risk": gather.risk,
+		"message": "This call needs a human, and nobody is there to ask.",
+		"remedy": "Configure an approval store, or run the agent with a reviewer.",
+		"floor": false,
+		"waives": [],
+	}
+}
+
+verdict := "deny" if denies
+
+verdict := "deny" if count(nobody) > 0
+
+verdict := "ask" if {
+	asks
+	not denies
+	count(nobody) == 0
+}
+
+verdict := "allow" if {
+	not asks
+	not denies
+	count(gather.kept) > 0
+}
+
+risk := lib.risk_names[max({lib.risk_rank[r.risk] | some r in stated})]
+
+# An ask that does not hold at level 4 is shown as what it is there: allowed, and watched.
+shown contains r if {
+	some r in stated
+	not relaxed(r)
+}
+
+shown contains r if {
+	some s in stated
+	relaxed(s)
+	r := object.union(s, {"verdict": "allow", "message": sprintf("%s (level 4 runs it, watched)", [s.message])})
+}
+
+shown contains r if some r in nobody
+
+relaxed(r) if {
+	r.verdict == "ask"
+	not autonomy.holds(r)
+}
+
+# Strictest first, then riskiest, then the most specific.
+generality := {"effects": 1, "tier": 2, "modes": 3, "autonomy": 4}
+
+ordered := [entry[4] |
+	some entry in sort({[
+		0 - lib.verdict_rank[r.verdict],
+		0 - lib.risk_rank[r.risk],
+		object.get(generality, r.pack, 0),
+		r.rule,
+		r,
+	] |
+		some r in shown
+	})
+]

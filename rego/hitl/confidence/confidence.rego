@@ -5,7 +5,7 @@
 #   data.hitl.settings.confidence.
 package hitl.confidence
 
-import data.hitl.combine
+import data.hitl.gather
 
 # METADATA
 # description: The band that the confidence falls in; `execute` where it is unknown.
@@ -40,7 +40,7 @@ reasons contains r if {
 		"rule": "confidence.clarify",
 		"pack": "confidence",
 		"verdict": "ask",
-		"risk": combine.risk,
+		"risk": gather.risk,
 		"message": sprintf("The agent is only %v sure of this call and should ask what is meant.", [input.agent.confidence.value]),
 		"remedy": "Answer the question; the answer reaches the agent.",
 		"floor": true,
@@ -60,7 +60,7 @@ reasons contains r if {
 		"rule": "confidence.escalate",
 		"pack": "confidence",
 		"verdict": "ask",
-		"risk": combine.risk,
+		"risk": gather.risk,
 		"message": sprintf("The agent is only %v sure of this call: a human decides.", [input.agent.confidence.value]),
 		"remedy": "Look at the full context and decide.",
 		"floor": true,

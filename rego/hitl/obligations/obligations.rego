@@ -6,37 +6,18 @@
 package hitl.obligations
 
 import data.hitl.autonomy
+import data.hitl.combine
 import data.hitl.confidence
+import data.hitl.gather
 import data.hitl.lib
-import data.hitl.main
-
-# What rules ask for: obligations of the pack hitl.custom, and ours below.
-stated contains o if {
-	some o in data.hitl.custom.obligations
-}
 
 of(type) := [o.properties |
-	some o in stated
+	some o in gather.obliged
 	o.type == type
 ]
 
 # METADATA
-# description: Two rewrites that differ.
-conflict if count({p | some p in of("rewrite")}) > 1
-
-# METADATA
-# description: An obligation that has not the shape {id, type, properties}.
-malformed if {
-	some o in stated
-	not shaped(o)
-}
-
-shaped(o) if {
-	is_string(o.id)
-	is_string(o.type)
-	is_object(o.properties)
-}
-
+# description: What the enforcement point must do, one of each type.
 merged := array.concat(
 	[o | some o in [log, approval, monitor, clarify, context]; o.type != ""],
 	array.concat(rewrite, array.concat(redact, others)),
@@ -46,16 +27,16 @@ none := {"id": "", "type": "", "properties": {}}
 
 log := {"id": "hitl.log", "type": "log", "properties": {"level": log_level}}
 
-log_level := "warning" if main.verdict != "allow"
+log_level := "warning" if combine.verdict != "allow"
 
-log_level := "info" if main.verdict == "allow"
+log_level := "info" if combine.verdict == "allow"
 
 # --- approval: how an ask is answered
 
 default approval := {"id": "", "type": "", "properties": {}}
 
 approval := {"id": "hitl.approval", "type": "approval", "properties": properties} if {
-	main.verdict == "ask"
+	combine.verdict == "ask"
 	properties := {
 		"permission": permission,
 		"quorum": max({p.quorum | some p in asked}),
@@ -69,7 +50,7 @@ approval := {"id": "hitl.approval", "type": "approval", "properties": properties
 
 base := object.union(
 	{"approvers": approvers, "escalation": []},
-	data.hitl.tiers.approval[main.risk],
+	data.hitl.tiers.approval[combine.risk],
 )
 
 approvers := data.hitl.settings.approvers if permission == "approve"
@@ -81,7 +62,7 @@ asked := array.concat([base], [object.union(base, p) | some p in of("approval")]
 
 default permission := "confirm"
 
-permission := "approve" if data.hitl.tiers.approval[main.risk].permission == "approve"
+permission := "approve" if data.hitl.tiers.approval[combine.risk].permission == "approve"
 
 permission := "approve" if data.hitl.tier.cell.permission == "approve"
 
@@ -109,7 +90,7 @@ on_timeout := "park" if {
 default monitor := {"id": "", "type": "", "properties": {}}
 
 monitor := {"id": "hitl.monitor", "type": "monitor", "properties": {"why": sort(watched)}} if {
-	main.verdict != "deny"
+	combine.verdict != "deny"
 	count(watched) > 0
 }
 
@@ -117,7 +98,7 @@ watched contains "confidence" if confidence.band == "monitor"
 
 watched contains "autonomy level 4" if {
 	autonomy.level == 4
-	lib.risk_rank[main.risk] >= lib.risk_rank.high
+	lib.risk_rank[combine.risk] >= lib.risk_rank.high
 }
 
 watched contains why if {
@@ -131,7 +112,7 @@ default clarify := {"id": "", "type": "", "properties": {}}
 
 clarify := {"id": "hitl.clarify", "type": "clarify", "properties": {"questions": [question]}} if {
 	confidence.band == "clarify"
-	main.verdict == "ask"
+	combine.verdict == "ask"
 }
 
 question := {
@@ -150,13 +131,13 @@ default context := {"id": "", "type": "", "properties": {}}
 
 context := {"id": "hitl.context", "type": "context", "properties": {"full": true}} if {
 	confidence.band == "escalate"
-	main.verdict == "ask"
+	combine.verdict == "ask"
 }
 
 # --- rewrite and redact come from rules alone
 
 rewrite := [{"id": "hitl.rewrite", "type": "rewrite", "properties": p} |
-	not conflict
+	not gather.rewrite_conflict
 	some p in {x | some x in of("rewrite")}
 ]
 
@@ -167,7 +148,7 @@ redact := [{"id": "hitl.redact", "type": "redact", "properties": {"pointers": po
 
 # Types that are not ours pass as they are: an enforcement point that does not know one denies.
 others := sort([o |
-	some o in stated
+	some o in gather.obliged
 	not ours(o.type)
 ])
 
