@@ -1,0 +1,30 @@
+"""The record: who decided what, on which input, what they saw, how long it took, how it ended.
+
+`AuditLog` appends durably to RFC 9162 Merkle trees in SQLite.
+"""
+
+from __future__ import annotations
+
+from hitl_opa.audit.canonical import canonical, digest
+from hitl_opa.audit.leaf import Event, Kind, Receipt, Record, Redact
+from hitl_opa.audit.log import AuditLog, Filter
+from hitl_opa.audit.stream import Stream
+from hitl_opa.audit.verify import Damage, Problem, Report, StreamHead, verify
+
+__all__ = [
+    "AuditLog",
+    "Damage",
+    "Event",
+    "Filter",
+    "Kind",
+    "Problem",
+    "Receipt",
+    "Record",
+    "Redact",
+    "Report",
+    "Stream",
+    "StreamHead",
+    "canonical",
+    "digest",
+    "verify",
+]

@@ -1,0 +1,166 @@
+"""Canonical JSON (RFC 8785) of any Python value: one value, one text, so that it can be hashed.
+
+A tool call may carry what JSON or RFC 8785 cannot: lone surrogates, integers beyond 2**53, NaN,
+a hundred levels of nesting. Nothing of that may cost a record, and two different JSON values must
+not end in the same text (an approval binds to its hash). So such values are written as an object
+with one key that starts with ``$hitl:``, and a key of the caller's that starts so is escaped:
+
+    {"$hitl:int": "9007199254740993"}     {"$hitl:float": "NaN"}      {"$hitl:text": "\\ud800"}
+    {"$hitl:deep": "[[[…"}                {"$hitl:cut": "why"}        {"$hitl:repr": "<object …>"}
+
+Only ``$hitl:cut`` (a cycle, or over a million values below the depth limit) and ``$hitl:repr``
+(not a JSON type) lose something. Bytes, sets, dates and dataclasses become what msgspec makes of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 64
+MAX_VALUES = 1_000_000
+MAX_REPR = 10_000
+_SAFE_INTEGER = 2**53 - 1
+_MARK = "$hitl:"
+
+# What the fast path may have got wrong: null (perhaps a NaN), a number out of the plain range, a
+# key that needs UTF-16 order, one of our marks. A hit inside a string only costs time.
+_DOUBTFUL = re.compile(rb'(?:^|[:,\[])(?:null|-?(?:\d{16,}|[\d.]+[eE]))|[\xf0-\xf4]|"\$hitl:')
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= _SAFE_INTEGER else value
+
+
+_first = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(float_hook=_number)
+_sorted = msgspec.json.Encoder(order="sorted")
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 text of ``value``, UTF-8. Never raises for a value that Python can hold."""
+    try:
+        # 13 x faster than the pure Python reference; the tests hold the two equal
+        text = _sorted.encode(_decoder.decode(_first.encode(value)))
+    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
+        text = b"null"
+    if not _DOUBTFUL.search(text):
+        return text
+    import rfc8785
+
+    return rfc8785.dumps(_clean(value, 0, ()))
+
+
+def digest(value: Any) -> str:
+    """``sha256:`` and the hex SHA-256 of the canonical text."""
+    return "sha256:" + sha256(canonical(value)).hexdigest()
+
+
+def _clean(value: Any, depth: int, parents: tuple[int, ...]) -> Any:
+    """``value`` out of what RFC 8785 can express, marked where it could not."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(str.__str__(value))
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _SAFE_INTEGER else {_MARK + "int": _integer(int(value))}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {_MARK + "float": _special(value)}
+    if not isinstance(value, (dict, list, tuple)):
+        plain = _builtin(value)
+        return {_MARK + "repr": _repr(value)} if plain is value else _clean(plain, depth, parents)
+    if id(value) in parents:
+        return {_MARK + "cut": "contains itself"}
+    if depth >= MAX_DEPTH:
+        return {_MARK + "deep": _flat(value)}
+    parents = (*parents, id(value))
+    if isinstance(value, dict):
+        return {_key(k): _clean(v, depth + 1, parents) for k, v in value.items()}
+    return [_clean(item, depth + 1, parents) for item in value]
+
+
+def _text(value: str) -> Any:
+    if value.isascii() or not _surrogate(value):
+        return value
+    return {_MARK + "text": _escaped(value)}
+
+
+def _surrogate(value: str) -> bool:
+    return any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode()
+
+
+def _key(value: Any) -> str:
+    if not isinstance(value, str):
+        value = json.dumps(value) if isinstance(value, (bool, int, float, type(None))) else _repr(value)
+    value = str.__str__(value)
+    if _surrogate(value):
+        return f"{_MARK}text:{_escaped(value)}"
+    return f"{_MARK}key:{value}" if value.startswith(_MARK) else value
+
+
+def _integer(value: int) -> str:
+    return str(value) if value.bit_length() < 10_000 else f"{value:#x}"  # Python refuses to print very long decimals
+
+
+def _special(value: float) -> str:
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _builtin(value: Any) -> Any:
+    """A value that is no JSON type, as JSON types; itself where it has no such form."""
+    if isinstance(value, msgspec.Struct):  # one level only: a field may hold what to_builtins refuses
+        return {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=canonical)
+    try:
+        plain = msgspec.to_builtins(value, str_keys=True)
+    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
+        plain = value
+    return value if type(plain) is type(value) else plain
+
+
+def _repr(value: Any) -> str:
+    try:
+        text = repr(value)[:MAX_REPR]
+    except Exception:  # noqa: BLE001  a stranger's __repr__ may raise anything; the record matters more
+        text = f"<{type(value).__module__}.{type(value).__qualname__} without a repr>"
+    return _escaped(text) if _surrogate(text) else text
+
+
+def _flat(value: Any) -> str:
+    """Compact JSON of a deep value, without recursion: nesting has no limit here."""
+    out: list[str] = []
+    todo: list[tuple[bool, Any]] = [(True, value)]  # (is a value, value or text)
+    seen = 0
+    while todo:
+        is_value, item = todo.pop()
+        if not is_value:
+            out.append(item)
+            continue
+        seen += 1
+        if seen > MAX_VALUES:
+            return json.dumps({_MARK + "cut": f"over {MAX_VALUES} values, or contains itself"})
+        if isinstance(item, dict):
+            todo.append((False, "}"))
+            for at, key in enumerate(sorted(item, key=_key, reverse=True)):
+                comma = "" if at == len(item) - 1 else ","
+                todo += [(True, item[key]), (False, f"{comma}{json.dumps(_key(key))}:")]
+            out.append("{")
+        elif isinstance(item, (list, tuple)):
+            todo.append((False, "]"))
+            for at in range(len(item) - 1, -1, -1):
+                todo += [(True, item[at]), (False, "," if at else "")]
+            out.append("[")
+        else:
+            out.append(json.dumps(_clean(item, MAX_DEPTH, ())))
+    return "".join(out)

@@ -1,0 +1,101 @@
+"""One writer's stream: it gives each event its place in the tree, inside somebody's transaction.
+
+The tree's state is read from the database within the transaction, so a rollback leaves nothing
+behind, and any DB-API cursor will do: `AuditLog`'s own, or that of a store that must write its rows
+and the leaf together. A stream belongs to one process; a forked child gets its own.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from hitl_opa.audit.canonical import canonical
+from hitl_opa.audit.leaf import Receipt, Sealed, encode, timestamp
+from hitl_opa.audit.merkle import Tree, leaf_hash
+from hitl_opa.errors import AuditError
+
+
+class Cursor(Protocol):
+    """What is used of a DB-API cursor."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
+    def executemany(self, sql: str, parameters: Any, /) -> Any: ...
+    def fetchone(self) -> Any: ...
+
+
+class Stream:
+    """A writer's stream. ``placeholder`` is the parameter mark of the driver: ``?`` or ``%s``."""
+
+    def __init__(self, labels: dict[str, str], placeholder: str = "?") -> None:
+        self._extra_labels = labels
+        mark = placeholder
+        self._grow = f"UPDATE audit_stream SET size = size + {mark} WHERE stream = {mark}"  # noqa: S608  constants
+        self._find = f"SELECT id, size FROM audit_stream WHERE stream = {mark}"  # noqa: S608
+        self._begin = f"INSERT INTO audit_stream (stream, started, labels, size) VALUES ({', '.join([mark] * 4)})"  # noqa: S608
+        self._last = f"SELECT tree FROM audit_leaf WHERE stream = {mark} AND seq = {mark}"  # noqa: S608
+        columns, marks = "stream, seq, leaf, tree, salt, payload", ", ".join([mark] * 6)
+        self._insert = f"INSERT INTO audit_leaf ({columns}) VALUES ({marks})"  # noqa: S608
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self.id = os.urandom(16).hex()
+        self.labels = {"app": "hitl-opa", **self._extra_labels, "id": self.id}
+        self._acknowledged = Tree()
+
+    def write(self, cursor: Cursor, events: Sequence[Sealed]) -> tuple[list[Receipt], Tree]:
+        """Append these events; they are part of the log once the cursor's transaction commits.
+
+        Returns the receipts and the tree after them. Raises AuditError where the database no
+        longer holds what this stream has written, and whatever the driver raises.
+        """
+        if self._pid != os.getpid():
+            self._start()
+        key, tree = self._state(cursor, len(events))
+        rows, receipts = [], []
+        for event in events:
+            leaf = encode(event, stream=self.id, seq=tree.size, prev=tree.root(), labels=self.labels)
+            hashed = leaf_hash(leaf)
+            receipts.append(Receipt(stream=self.id, seq=tree.size, leaf_hash=hashed.hex()))
+            tree = tree.append(hashed)
+            payload = None if event.payload is None else event.payload.decode()
+            rows.append((key, tree.size - 1, leaf.decode(), tree.pack(), event.salt, payload))
+        cursor.executemany(self._insert, rows)
+        return receipts, tree
+
+    def acknowledge(self, tree: Tree) -> None:
+        """The transaction that led to ``tree`` is durable: from now on anything less is tampering."""
+        if tree.size > self._acknowledged.size:
+            self._acknowledged = tree
+
+    def _state(self, cursor: Cursor, more: int) -> tuple[int, Tree]:
+        # The update comes first: it takes the write lock (SQLite) or the row (PostgreSQL) before anything is read
+        cursor.execute(self._grow, (more, self.id))
+        if cursor.rowcount == 0:
+            if self._acknowledged.size:
+                raise AuditError(f"stream {self.id} was removed from the audit log while it was being written")
+            labels = canonical({**self.labels, "pid": self._pid}).decode()
+            cursor.execute(self._begin, (self.id, timestamp(time.time_ns()), labels, more))
+        cursor.execute(self._find, (self.id,))
+        key, size = cursor.fetchone()
+        tree = Tree()
+        if size > more:
+            cursor.execute(self._last, (key, size - more - 1))
+            row = cursor.fetchone()
+            try:
+                tree = Tree.unpack(bytes(row[0])) if row else tree
+            except (TypeError, ValueError) as error:
+                raise AuditError(f"stream {self.id}: the tree after record {size - more - 1} is damaged") from error
+        if tree.size != size - more or tree.size < self._acknowledged.size:
+            raise AuditError(
+                f"stream {self.id} holds {tree.size} of its {max(size - more, self._acknowledged.size)} records: "
+                "somebody removed some while it was being written"
+            )
+        if tree.size == self._acknowledged.size and tree != self._acknowledged:
+            raise AuditError(f"stream {self.id} was changed while it was being written")
+        return key, tree
