@@ -16,7 +16,7 @@ both differences fail open (``null < 0.5`` is true):
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -86,7 +86,9 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``cwd``, ``workspace`` and ``home`` are absolute paths; an empty ``workspace`` means ``cwd``.
     ``annotations`` are MCP tool annotations: claims of the server, not facts.
-    ``confidence`` is 0-1, or None where nobody reported one.
+    ``confidence`` is 0-1, or None where nobody reported one; ``confidence_verified`` says that the
+    host measured it, not the model. ``claimed_risk`` is the caller's own word (``""`` for none): it
+    may raise the risk, never lower it.
     """
 
     tool: str
@@ -97,6 +99,8 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     home: str = ""
     annotations: dict[str, Any] = {}
     confidence: float | None = None
+    confidence_verified: bool = False
+    claimed_risk: Literal["", "low", "medium", "high", "critical"] = ""
     session: Session = Session()
 
 
@@ -139,6 +143,7 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     input: dict[str, Any]
     mcp: Mcp = Mcp()
+    claimed_risk: Literal["", "low", "medium", "high", "critical"] = ""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -361,11 +366,78 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         return next((o for o in self.obligations if o.type == type), None)
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A question in AskUserQuestion's shape. ``options`` are {label, description}; free text is always possible."""
+
+    question: str
+    header: str = ""
+    multiSelect: bool = False
+    options: list[dict[str, str]] = []
+
+
+class ReviewRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer is shown for an ask: the call, what it does, and why it is asked.
+
+    ``questions`` are written by the guard, never by the model: the first is Approve / Reject / Edit,
+    further ones clarify. ``typed`` is a phrase that the reviewer must type to approve, ``""`` for
+    one keystroke. ``rationale`` is the agent's own word, unverified.
+    """
+
+    id: str
+    call: ToolCall
+    document: Document
+    decision: Decision
+    questions: list[Question]
+    typed: str = ""
+    rationale: str = ""
+
+
+class Choice(StrEnum):
+    """What a reviewer may say to a `ReviewRequest`."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    EDIT = "edit"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer said. ``reason`` reaches the model; ``input`` is the edited input of an edit;
+    ``replies`` answer the clarifying questions, question text -> answer."""
+
+    choice: Choice
+    reason: str = ""
+    input: dict[str, Any] = {}
+    replies: dict[str, str] = {}
+
+
+class Reviewer(Protocol):
+    """A human who can be asked now. ``name`` and ``groups`` say who; both go into the record.
+
+    Whatever a reviewer raises counts as a rejection.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def groups(self) -> frozenset[str]: ...
+
+    async def review(self, request: ReviewRequest) -> Answer: ...
+
+    async def answer(self, questions: list[Question]) -> dict[str, str]:
+        """Answers to the model's own questions (AskUserQuestion), question text -> answer; they grant nothing."""
+        ...
+
+
 class Engine(Protocol):
     """Evaluates the policy. Every failure is an exception of `hitl_opa.errors.EngineError`."""
 
     async def evaluate(self, document: bytes) -> bytes:
         """Input document (JSON) in, decision document (a JSON object) out."""
+        ...
+
+    def evaluate_sync(self, document: bytes) -> bytes:
+        """The same for a caller without an event loop."""
         ...
 
     def describe(self) -> dict[str, str]:

@@ -56,3 +56,32 @@ reasons contains r if {
 		"remedy": "",
 	}
 }
+
+# METADATA
+# title: The caller says how risky the call is
+# custom:
+#   id: tier.claimed
+#   risk: high
+#   remedy: Approve the call.
+reasons contains r if {
+	input.call.claimed_risk in ["high", "critical"]
+	r := {
+		"rule": "tier.claimed",
+		"verdict": "ask",
+		"risk": input.call.claimed_risk,
+		"message": sprintf("%s is of %s risk, says its caller.", [input.call.tool, input.call.claimed_risk]),
+		"remedy": "Approve the call.",
+	}
+}
+
+# A claim of low or medium risk only adds to what policy finds.
+reasons contains r if {
+	input.call.claimed_risk in ["low", "medium"]
+	r := {
+		"rule": "tier.claimed",
+		"verdict": "allow",
+		"risk": input.call.claimed_risk,
+		"message": sprintf("%s is of %s risk, says its caller.", [input.call.tool, input.call.claimed_risk]),
+		"remedy": "",
+	}
+}

@@ -1,0 +1,96 @@
+"""Settings: ``hitl.yaml``, or arguments in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hitl_opa.errors import ConfigError
+
+FILE = "hitl.yaml"
+
+
+class OpaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OPA server that decides in place of the embedded engine. ``timeout`` in seconds."""
+
+    url: str
+    timeout: float = 1.0
+    token: str = ""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``hitl.yaml`` holds; every field has a default, and an unknown one is an error.
+
+    Relative paths are relative to the file. Times are in seconds.
+    """
+
+    level: int = 1
+    """Autonomy level, 1-4: the risk that a call may have and still run alone."""
+    environment: str = ""
+    """Where the agent works (``dev``, ``production`` …), for rules."""
+    policies: list[str] = []
+    """Directories or files with rules of the pack ``hitl.custom``."""
+    data: dict[str, Any] = {}
+    """Values that replace those of the shipped policy data, below ``data.hitl``."""
+    opa: OpaServer | None = None
+    """The OPA server to ask; without it policies run in this process."""
+    audit: str = ".hitl/hitl.db"
+    """The database of the record; ``":memory:"`` keeps it in this process only."""
+    deadline: float = 5.0
+    """How long one decision may take before it is a deny."""
+    attended: float = 300.0
+    """How long a present reviewer is waited for before the call is denied as pending."""
+    pinned_hosts: list[str] = []
+    """Hosts that data may be sent to."""
+    trusted_servers: list[str] = []
+    """MCP servers whose annotations are believed."""
+    protect: list[str] = []
+    """Files and directories that the agent may not change, besides the guard's own."""
+    root: str = ""
+    """Where relative paths start: the directory of ``hitl.yaml``."""
+
+    def __post_init__(self) -> None:
+        if self.level not in (1, 2, 3, 4):
+            raise ValueError(f"level is {self.level}: autonomy levels are 1, 2, 3 and 4")
+        if not (self.deadline > 0 and self.attended >= 0):
+            raise ValueError("deadline must be above 0 and attended 0 or more, both in seconds")
+
+    def path(self, value: str) -> Path:
+        """``value`` as an absolute path."""
+        return Path(self.root or Path.cwd()) / Path(value).expanduser()
+
+
+def load_config(source: str | Path | None = None, **overrides: Any) -> Config:
+    """Settings from ``source``, or from ``hitl.yaml`` in the working directory if there is one.
+
+    ``overrides`` win over the file. Raises ConfigError, naming the file and the field.
+    """
+    path = Path(source) if source is not None else Path(FILE)
+    values: dict[str, Any] = {}
+    if source is not None or path.exists():
+        values = _read(path)
+        values.setdefault("root", str(path.resolve().parent))
+    values.setdefault("root", str(Path.cwd()))
+    values.update(overrides)
+    try:
+        return msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(k, str) for k in values):
+        raise ConfigError(f"{path}: the top of the file must be a mapping of settings")
+    return values
