@@ -1,0 +1,63 @@
+"""The parts of a guard, from settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hitl_opa.audit import AuditLog
+from hitl_opa.config import Config
+from hitl_opa.facts import Known, program_data, redact
+from hitl_opa.policy import check_bundle, load_bundle
+
+if TYPE_CHECKING:
+    from hitl_opa.model import Engine
+
+MEMORY = ":memory:"
+CLAUDE_FILES = (".claude", "CLAUDE.local.md")
+
+
+def open_parts(config: Config) -> tuple[Engine, AuditLog, Known]:
+    """Engine, record, and what facts have to know, or the error that says why there is no guard."""
+    engine = open_engine(config)
+    audit = open_audit(config)
+    return engine, audit, known(config)
+
+
+def open_engine(config: Config) -> Engine:
+    """The engine that the settings name. Every policy is checked before it is loaded."""
+    from hitl_opa.engines import open_embedded, open_opa
+
+    if config.opa is not None:
+        return open_opa(config.opa.url, timeout=config.opa.timeout, token=config.opa.token)
+    bundle = load_bundle(
+        *(config.path(p) for p in config.policies),
+        data_overrides={"hitl": config.data} if config.data else None,
+        program_data=program_data(),
+    )
+    check_bundle(bundle)
+    return open_embedded(bundle.modules, bundle.data, revision=bundle.revision)
+
+
+def open_audit(config: Config) -> AuditLog:
+    """The record, its directory made where it is missing."""
+    labels = {"environment": config.environment} if config.environment else {}
+    if config.audit == MEMORY:
+        return AuditLog.open(MEMORY, redact=redact, labels=labels)
+    path = config.path(config.audit)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return AuditLog.open(path, redact=redact, labels=labels)
+
+
+def known(config: Config) -> Known:
+    """The guard's own files, and the hosts and servers that the settings trust."""
+    own = [config.path("hitl.yaml"), *(config.path(p) for p in config.policies)]
+    if config.audit != MEMORY:
+        own.append(config.path(config.audit).parent)
+    package = Path(__file__).resolve().parent.parent
+    protected = [str(p) for p in own] + [str(config.path(p)) for p in config.protect] + [str(package)]
+    return Known(
+        protected=tuple(protected),
+        pinned_hosts=frozenset(config.pinned_hosts),
+        trusted_servers=frozenset(config.trusted_servers),
+    )
