@@ -1,0 +1,80 @@
+# Everything here works on a fresh machine with Python >= 3.11 and make; `make test` also needs Go or
+# network access to fetch the opa tool (scripts/opa.sh says how).
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OPA    := .opa/opa
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.installed ## A real Claude Code session, offline, whose tool calls pass the guard
+	@$(BIN)/hitl-opa demo
+
+.PHONY: test
+test: lint rego-test py-test ## Everything: lint, types, opa test, pytest
+
+.PHONY: py-test
+py-test: $(VENV)/.dev $(OPA) ## pytest, the real Claude CLI and the real OPA included
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+
+.PHONY: rego-test
+rego-test: $(OPA) ## opa test with coverage
+	$(OPA) test rego
+	$(OPA) test --coverage --threshold 95 rego >/dev/null
+
+.PHONY: lint
+lint: $(VENV)/.dev $(OPA) ## ruff, mypy, import layers, opa fmt and opa check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@unformatted=$$($(OPA) fmt --list rego) && test -z "$$unformatted" || { echo "not opa fmt'ed: $$unformatted"; exit 1; }
+	$(OPA) check --strict --schema hitl_opa/schemas/input.json rego
+
+.PHONY: fmt
+fmt: $(VENV)/.dev $(OPA) ## Format Python and Rego
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(OPA) fmt --write rego
+
+.PHONY: generate
+generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
+	$(BIN)/python -m hitl_opa.policy.schemas
+	$(BIN)/python -m hitl_opa.facts.generate
+	$(BIN)/hitl-opa policy docs
+
+.PHONY: bench
+bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
+	@for bench in benchmarks/*.py; do $(BIN)/python $$bench || exit 1; done
+
+.PHONY: opa
+opa: $(OPA) ## Get opa v1.22.2 into .opa/
+
+$(OPA): scripts/opa.sh
+	@sh scripts/opa.sh
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hitl-opa needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+# pip below 25.1 knows no dependency groups
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@echo 'Installing hitl-opa and the Claude Agent SDK (about 400 MB, once) ...'
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@echo 'Installing the development tools ...'
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove what make made
+	rm -rf $(VENV) .opa build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
