@@ -102,24 +102,23 @@ def _token(pattern: str, at: int, other: str, delimiters: str) -> tuple[_Token, 
 
 
 def _class(pattern: str, at: int, delimiters: str) -> tuple[_Token, int]:
-    """``[abc]``, ``[a-z]`` and their ``[!…]``: one range or a list of characters, as gobwas has it."""
+    """``[abc]``, ``[a-z]`` and their ``[!…]``: exactly one range without escapes, or a list of characters."""
     start, at = at, at + 1
     negated = pattern[at : at + 1] == "!"
     at += negated
-    chars: list[str] = []
-    ranged = False
-    while at < len(pattern) and pattern[at] != "]":
-        if pattern[at] == "-" and chars and not ranged:
-            ranged = True
-        else:
-            if pattern[at] == "\\":
-                at += 1
-            if at < len(pattern):
-                chars.append(pattern[at])
-        at += 1
-    if at >= len(pattern) or not chars or (ranged and (len(chars) != 2 or chars[0] > chars[1])):
+    if pattern[at + 1 : at + 2] == "-":
+        low, high = pattern[at], pattern[at + 2 : at + 3]
+        at += 3
+        body = f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
+    else:
+        chars: list[str] = []
+        while at < len(pattern) and pattern[at] != "]":
+            at += pattern[at] == "\\"
+            chars.append(pattern[at : at + 1])
+            at += 1
+        body = "".join(map(re.escape, chars))
+    if not body or pattern[at : at + 1] != "]":
         raise GlobError(f"glob.match: bad character class in {pattern[start:]!r}")
-    body = "-".join(map(re.escape, chars)) if ranged else "".join(map(re.escape, chars))
     regex = f"[{'^' if negated else ''}{body}]"
     crosses = any(re.fullmatch(regex, mark) for mark in delimiters)
     return _Token("one", regex, crosses), at + 1
