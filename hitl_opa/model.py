@@ -136,7 +136,8 @@ class Mcp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The call itself. ``kind`` is the family of tool: shell, file, search, web, agent, question, plan, mcp, function."""
+    """The call itself. ``kind`` is the family of tool: shell, file, search, web, agent, question, plan,
+    mcp, function or session."""
 
     id: str
     tool: str

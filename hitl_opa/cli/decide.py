@@ -103,7 +103,9 @@ def replies(guard: Guard, lines: Iterable[bytes], given: dict[str, Any]) -> Iter
 def show(decision: Decision) -> None:
     """A decision for a person to read."""
     colour = {"allow": "green", "ask": "yellow", "deny": "red"}[decision.verdict]
-    click.echo(f"{click.style(decision.verdict.upper(), fg=colour, bold=True)}  risk {decision.risk}  {decision.reason}")
+    click.echo(
+        f"{click.style(decision.verdict.upper(), fg=colour, bold=True)}  risk {decision.risk}  {decision.reason}"
+    )
     for reason in decision.reasons:
         click.echo(f"  {reason.verdict:5} {reason.risk:8} {reason.rule}: {reason.message}")
         if reason.remedy and reason.verdict != "allow":

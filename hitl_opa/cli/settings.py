@@ -18,10 +18,14 @@ def guard_options(command: F) -> F:
     """``--config``, ``--level``, ``--engine`` and ``--policy``."""
     for option in reversed(
         (
-            click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
+            click.option(
+                "--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml]"
+            ),
             click.option("--level", type=click.IntRange(1, 4), help="Autonomy level, in place of the settings'."),
             click.option(
-                "--engine", metavar="embedded|URL", help="Decide in this process, or at this OPA server (http://host:port)."
+                "--engine",
+                metavar="embedded|URL",
+                help="Decide in this process, or at this OPA server (http://host:port).",
             ),
             click.option(
                 "--policy", "policies", multiple=True, metavar="PATH", help="More rules of the pack hitl.custom."

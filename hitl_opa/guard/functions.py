@@ -103,7 +103,9 @@ async def execute_with_approval(
     if not outcome.allowed or outcome.input != call.input:
         # an edit has nowhere to go: the action is already bound to its arguments
         guard.close_call(outcome.ruling, "blocked")
-        return ActionResult(status="rejected", reason=outcome.message or "The reviewer changed what this action runs on.")
+        return ActionResult(
+            status="rejected", reason=outcome.message or "The reviewer changed what this action runs on."
+        )
     with _Closing(guard, outcome):
         value = action()
         if inspect.isawaitable(value):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hitl_opa.audit import Event, Kind, digest
+from hitl_opa.errors import EngineError
 from hitl_opa.guard.ruling import Outcome, Ruling
 from hitl_opa.model import Answer, Choice, Decision, Question, Reviewer, ReviewRequest, Verdict
 
@@ -23,6 +24,13 @@ APPROVE, REJECT, EDIT = "Approve", "Reject", "Edit"
 
 async def resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rationale: str) -> Outcome:
     """See `Guard.resolve`."""
+    try:
+        return await _resolve(guard, ruling, reviewer, rationale)
+    except Exception as error:  # noqa: BLE001 - what fails on the way to an allow is a denial
+        return _no(ruling, "guard", f"The call could not be settled, so it is denied: {type(error).__name__}: {error}")
+
+
+async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rationale: str) -> Outcome:
     by, words = "policy", ""
     approved = False
     for _ in range(MAX_ROUNDS):
@@ -75,7 +83,7 @@ def _rewritten(ruling: Ruling) -> dict[str, Any] | None:
         return None
     wanted = obligation.properties.get("input")
     if not isinstance(wanted, dict):
-        raise ValueError("a rewrite obligation has no input object")
+        raise EngineError("a rewrite obligation has no input object")
     merged = {**ruling.call.input, **wanted}
     return None if merged == ruling.call.input else merged
 
@@ -89,7 +97,9 @@ def _stricter(new: Decision, old: Decision) -> bool:
 
 def _words(answer: Answer) -> str:
     parts = [answer.reason] if answer.reason else []
-    parts += [f'The reviewer was asked "{question}" and answered: {reply}' for question, reply in answer.replies.items()]
+    parts += [
+        f'The reviewer was asked "{question}" and answered: {reply}' for question, reply in answer.replies.items()
+    ]
     return " ".join(parts)
 
 
@@ -130,9 +140,11 @@ async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str)
     answer: Answer | None = None
     try:
         async with asyncio.timeout(guard.config.attended):
-            answer = await reviewer.review(request)
-        if not isinstance(answer, Answer):
-            answer, refused = None, f"The reviewer gave no usable answer; the call {ruling.id} is denied."
+            said: object = await reviewer.review(request)
+        if isinstance(said, Answer):
+            answer = said
+        else:
+            refused = f"The reviewer gave no usable answer; the call {ruling.id} is denied."
     except TimeoutError:
         refused = f"No reviewer answered within {guard.config.attended:g} s; the call {ruling.id} is denied for now."
     except Exception as error:  # noqa: BLE001 - a reviewer that fails has not approved

@@ -43,9 +43,7 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def refusal(rule: str, message: str, remedy: str = "", *, revision: str = "") -> Decision:
     """The guard's own deny: what it says when policy could not."""
-    reason = Reason(
-        rule=rule, pack="guard", verdict=Verdict.DENY, risk=Risk.CRITICAL, message=message, remedy=remedy
-    )
+    reason = Reason(rule=rule, pack="guard", verdict=Verdict.DENY, risk=Risk.CRITICAL, message=message, remedy=remedy)
     return Decision(
         verdict=Verdict.DENY,
         risk=Risk.CRITICAL,

@@ -1,0 +1,89 @@
+"""Engines that misbehave and reviewers that say what they are told; on the path of every test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+
+from hitl_opa.errors import EngineUnavailable
+from hitl_opa.model import Answer, Choice, Question, ReviewRequest
+
+
+def decision(verdict: str = "allow", risk: str = "low", **fields: Any) -> bytes:
+    """A decision document with one reason, as an engine returns it."""
+    reason = {"rule": "test.rule", "pack": "test", "verdict": verdict, "risk": risk, "message": f"It is {verdict}."}
+    return msgspec.json.encode(
+        {"verdict": verdict, "risk": risk, "reason": reason["message"], "reasons": [reason], **fields}
+    )
+
+
+APPROVAL = {"id": "a", "type": "approval", "properties": {"permission": "confirm", "quorum": 1, "approvers": []}}
+
+
+def ask(risk: str = "high", **properties: Any) -> bytes:
+    approval = {**APPROVAL, "properties": {**APPROVAL["properties"], **properties}}
+    return decision("ask", risk, obligations=[approval])
+
+
+class FakeEngine:
+    """Answers with what it is given: bytes, an exception to raise, or a function of the document."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, Any]] = []
+
+    def _next(self, document: bytes) -> Any:
+        self.asked.append(msgspec.json.decode(document))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(document) if callable(answer) else answer
+
+    async def evaluate(self, document: bytes) -> bytes:
+        answer = self._next(document)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    def evaluate_sync(self, document: bytes) -> bytes:
+        answer = self._next(document)
+        if isinstance(answer, Awaitable):
+            raise EngineUnavailable("no loop")
+        return answer
+
+    def describe(self) -> dict[str, str]:
+        return {"engine": "fake", "version": "0", "revision": "r1"}
+
+    async def close(self) -> None: ...
+
+
+class Says:
+    """A reviewer with prepared answers; remembers what it was shown."""
+
+    def __init__(self, *answers: Any, name: str = "rita", groups: frozenset[str] = frozenset()) -> None:
+        self.answers = list(answers)
+        self.name = name
+        self.groups = groups
+        self.shown: list[ReviewRequest] = []
+
+    async def review(self, request: ReviewRequest) -> Answer:
+        self.shown.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        if isinstance(answer, Awaitable):
+            return await answer
+        return answer
+
+    async def answer(self, questions: list[Question]) -> dict[str, str]:
+        return {}
+
+
+APPROVES = Answer(choice=Choice.APPROVE)
+REJECTS = Answer(choice=Choice.REJECT, reason="Not on a Friday.")
+
+
+async def never() -> Answer:
+    await asyncio.sleep(30)
+    return APPROVES
