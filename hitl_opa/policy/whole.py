@@ -1,0 +1,144 @@
+"""The portable profile, part three: what only shows over a whole file or all files together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from hitl_opa.policy.checks import finding
+from hitl_opa.policy.finding import Finding
+from hitl_opa.policy.program import Program
+from hitl_opa.policy.syntax import Module, Path, Rule, at, constant_path
+
+MAX_LINE = 1024  # bytes: regorus refuses longer ones
+MAX_NESTING = 24  # brackets: regorus refuses 32 levels of its own, and hangs on a thousand
+MAX_CHAIN = 200  # rules that depend on each other: a thousand and more overflow regorus' stack
+_MARK = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`|\$["`]|[\[\](){}]|\n""")
+
+
+def text(file: str, source: str) -> Iterator[Finding]:
+    """``line-length``, ``nesting``, ``template-string``: what must not even reach the parser."""
+
+    def found(line: int, column: int, rule: str, message: str, fix: str) -> Finding:
+        return Finding(file=file, line=line, column=column, rule=rule, message=message, fix=fix)
+
+    for number, content in enumerate(source.split("\n"), 1):
+        if len(content.encode()) > MAX_LINE:
+            yield found(number, MAX_LINE, "line-length", f"the line is longer than {MAX_LINE} bytes", "Break it up")
+    if "\x00" in source:
+        yield found(source.count("\n", 0, source.index("\x00")) + 1, 1, "nul", "a NUL character", "Remove it")
+    depth, line, start = 0, 1, 0
+    for match in _MARK.finditer(source):
+        mark = match[0]
+        column = match.start() - start + 1
+        if mark in "[({":
+            depth += 1
+            if depth == MAX_NESTING + 1:
+                yield found(line, column, "nesting", f"nested more than {MAX_NESTING} deep", "Use helper rules")
+        elif mark in "])}":
+            depth -= 1
+        elif mark[0] == "$":
+            yield found(line, column, "template-string", "the embedded engine has no template strings", "Use sprintf")
+        if "\n" in mark:
+            line += mark.count("\n")
+            start = match.start() + mark.rindex("\n") + 1
+
+
+def imports(module: Module, _program: Program) -> Iterator[Finding]:
+    """``import``: only data, input, rego.v1 and the keywords that are part of the language anyway."""
+    for item in module.tree["imports"]:
+        path = constant_path(item["refr"]) or ()
+        if path[:1] in (("data",), ("input",)) or path == ("rego", "v1"):
+            continue
+        if path[:2] == ("future", "keywords") and path[2:] in ((), ("in",), ("if",), ("every",), ("contains",)):
+            continue
+        yield finding(
+            module,
+            at(item),
+            "import",
+            f"import {'.'.join(path)} changes what the file means in one of the engines",
+            "Remove the import; `not` over helper rules needs none",
+        )
+
+
+def clashes(module: Module, program: Program) -> Iterator[Finding]:
+    """``clash``: one path, two kinds of rule or two defaults. The embedded engine tells late or never."""
+    for rule in module.rules:
+        others = program.rules[rule.path]
+        shape = _shape(rule)
+        for other in others:
+            both_defaults = rule.kind == other.kind == "default" and other is not rule
+            if (shape is not None and _shape(other) not in (None, shape)) or both_defaults:
+                yield finding(
+                    module,
+                    rule.at,
+                    "clash",
+                    f"data.{'.'.join(rule.path)} is defined in two ways",
+                    "Rename one, or give both the same kind and number of arguments",
+                )
+                break
+
+
+def _shape(rule: Rule) -> tuple[str, int] | None:
+    return ("function" if rule.args >= 0 else "value", rule.args) if rule.kind == "default" else (rule.kind, rule.args)
+
+
+def packages(module: Module, users: frozenset[str], prefix: Path) -> Iterator[Finding]:
+    """``package``: a user's policy adds to its own package and changes no other."""
+    if module.file in users and module.package[: len(prefix)] != prefix:
+        yield finding(
+            module,
+            at(module.tree["package"]),
+            "package",
+            f"package {'.'.join(module.package)} belongs to hitl-opa",
+            f"Use package {'.'.join(prefix)}, or one below it",
+        )
+
+
+def chains(program: Program) -> Iterator[Finding]:
+    """``recursion`` and ``chain``: rules that depend on themselves, or on each other very deeply."""
+    owners: dict[Path, tuple[Module, Rule]] = {}
+    edges: dict[Path, set[Path]] = {}
+    for module in program.modules:
+        for rule in module.rules:
+            owners.setdefault(rule.path, (module, rule))
+            edges.setdefault(rule.path, set()).update(_uses(program, module, rule))
+    depth: dict[Path, int] = {}
+    for start, first in edges.items():
+        if start in depth:
+            continue
+        stack: list[tuple[Path, Iterator[Path]]] = [(start, iter(sorted(first)))]
+        open_: set[Path] = {start}
+        while stack:
+            path, rest = stack[-1]
+            following = next(rest, None)
+            if following is None:
+                stack.pop()
+                open_.discard(path)
+                depth[path] = 1 + max((depth.get(p, 0) for p in edges[path]), default=0)
+                if depth[path] == MAX_CHAIN + 1:
+                    module, rule = owners[path]
+                    what = f"data.{'.'.join(path)} depends on a chain of more than {MAX_CHAIN} rules"
+                    yield finding(module, rule.at, "chain", what, "Flatten the chain: it overflows the embedded engine")
+            elif following in open_:
+                module, rule = owners[following]
+                yield finding(
+                    module,
+                    rule.at,
+                    "recursion",
+                    f"data.{'.'.join(following)} depends on itself, through data.{'.'.join(path)}",
+                    "Break the circle; `walk` visits nested values",
+                )
+            elif following not in depth:
+                open_.add(following)
+                stack.append((following, iter(sorted(edges[following]))))
+
+
+def _uses(program: Program, module: Module, rule: Rule) -> set[Path]:
+    """What a rule's bodies and values refer to; its own head is not a use."""
+    spec = rule.node.get("Spec")
+    if spec is None:
+        return set()
+    head = next(iter(spec["head"].values()))
+    used = [head.get("key"), head.get("assign"), *spec["bodies"]]
+    return program.reaches(module, used)
