@@ -11,10 +11,10 @@ import data.hitl.confidence
 import data.hitl.gather
 import data.hitl.lib
 
-of(type) := [o.properties |
+of(type) := sort([o.properties |
 	some o in gather.obliged
 	o.type == type
-]
+])
 
 # METADATA
 # description: What the enforcement point must do, one of each type.
@@ -136,10 +136,10 @@ context := {"id": "hitl.context", "type": "context", "properties": {"full": true
 
 # --- rewrite and redact come from rules alone
 
-rewrite := [{"id": "hitl.rewrite", "type": "rewrite", "properties": p} |
+rewrite := sort([{"id": "hitl.rewrite", "type": "rewrite", "properties": p} |
 	not gather.rewrite_conflict
 	some p in {x | some x in of("rewrite")}
-]
+])
 
 redact := [{"id": "hitl.redact", "type": "redact", "properties": {"pointers": pointers}} |
 	pointers := sort({x | some p in of("redact"); some x in p.pointers})
