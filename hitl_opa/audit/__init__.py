@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from hitl_opa.audit.canonical import canonical, digest
 from hitl_opa.audit.leaf import Event, Kind, Receipt, Record, Redact
-from hitl_opa.audit.log import AuditLog, Filter
+from hitl_opa.audit.log import AuditLog
+from hitl_opa.audit.reader import Filter
+from hitl_opa.audit.report import Damage, Problem, Report, StreamHead
 from hitl_opa.audit.stream import Stream
-from hitl_opa.audit.verify import Damage, Problem, Report, StreamHead, verify
+from hitl_opa.audit.verify import verify
 
 __all__ = [
     "AuditLog",

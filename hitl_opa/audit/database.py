@@ -29,7 +29,7 @@ SCHEMA = (
 
 _ADVICE = {
     "SQLITE_NOTADB": "is not a SQLite database; move it away or name another audit file",
-    "SQLITE_CORRUPT": "is damaged; keep a copy as evidence, run `hitl-opa audit verify` on it and start a new file",
+    "SQLITE_CORRUPT": "is damaged; keep a copy as evidence, restore a backup or start a new file",
     "SQLITE_FULL": "cannot grow: the disk (or quota) is full; free space, nothing was recorded",
     "SQLITE_READONLY": "cannot be written; check the permissions of the file and its directory",
     "SQLITE_CANTOPEN": "cannot be opened; check that its directory exists and can be written",
@@ -62,7 +62,7 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
             _initialise(connection, path)
         if path != MEMORY:
             _use_wal(connection, path, timeout)
-        for setting in ("synchronous = FULL", "fullfsync = ON", "secure_delete = ON", "trusted_schema = OFF"):
+        for setting in ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as error:
         connection.close()

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from hitl_opa.audit.canonical import canonical
+from hitl_opa.audit.canonical import canonical, canonical_clean, clean
 from hitl_opa.model import Decision, Document
 
 LEAF_VERSION = 1
@@ -174,19 +174,21 @@ def commitment(salt: bytes, payload: bytes) -> str:
 
 def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
     """Redact the event, encode its payload and commit to it. ``redact`` may raise; then nothing is recorded."""
-    ours: dict[str, Any] = {"kind": event.kind.value, "version": LEAF_VERSION}
+    ours: dict[str, Any] = {"kind": Kind(event.kind).value, "version": LEAF_VERSION}
     ours.update((name, value) for name in _OURS if (value := getattr(event, name)))
     if event.matches is not None:
         ours["matches"] = event.matches
     payload = {name: value for name in ("input", "result", "detail") if (value := getattr(event, name)) is not None}
     if redact is not None:
         # The redactor sees plain JSON, whatever the caller handed in
-        ours, payload = redact(_plain(ours)), redact(_plain(payload))
-    encoded = canonical(payload) if payload else None
+        ours, payload = redact(clean(ours)), redact(clean(payload))
+        encoded = canonical_clean(payload) if payload else None
+    else:
+        ours, encoded = clean(ours), canonical(payload) if payload else None
     if encoded is not None:
         ours["commitment"] = commitment(salt, encoded)
-    leaf: dict[str, Any] = {"hitl": ours, "timestamp": event.timestamp or timestamp(time.time_ns())}
-    if event.kind is Kind.DECISION:
+    leaf: dict[str, Any] = {"timestamp": event.timestamp or timestamp(time.time_ns())}
+    if ours["kind"] == Kind.DECISION:
         leaf["path"] = DECISION_PATH
     if event.decision_id:
         leaf["decision_id"] = event.decision_id
@@ -196,14 +198,10 @@ def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
         leaf["requested_by"] = event.principal
     if event.metrics:
         leaf["metrics"] = event.metrics
-    return Sealed(leaf, None if encoded is None else salt, encoded)
+    return Sealed({**clean(leaf), "hitl": ours}, None if encoded is None else salt, encoded)
 
 
 def encode(sealed: Sealed, *, stream: str, seq: int, prev: bytes, labels: dict[str, str]) -> bytes:
     """The leaf's bytes at its place. ``prev`` is the tree head before it: a chain beside the tree."""
     ours = {**sealed.leaf["hitl"], "stream": stream, "seq": seq, "prev": prev.hex()}
-    return canonical({**sealed.leaf, "hitl": ours, "labels": labels})
-
-
-def _plain(value: Any) -> Any:
-    return msgspec.json.decode(canonical(value))
+    return canonical_clean({**sealed.leaf, "hitl": ours, "labels": labels})

@@ -5,55 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from hitl_opa.audit import database
 from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, seal
+from hitl_opa.audit.reader import Filter, Reader
+from hitl_opa.audit.report import Report
 from hitl_opa.audit.stream import Cursor, Stream
-from hitl_opa.audit.verify import Check, Damage, Problem, Report, Row, merge
 from hitl_opa.errors import AuditError
 
-_PAGE = 1000
-_POLL_SECONDS = 0.2
 _SALT_BYTES = 32
-
-
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records to read; empty fields match all. ``since``: an aware datetime, or RFC 3339 in UTC."""
-
-    kind: str = ""
-    verdict: str = ""
-    tool: str = ""
-    session: str = ""
-    since: datetime | str = ""
-
-    def where(self) -> tuple[str, list[Any]]:
-        """A condition on the leaf's text. Canonical JSON has one spelling, so a substring finds a field."""
-        tests, values = ["TRUE"], []
-        for name in ("kind", "verdict", "tool", "session"):
-            if value := getattr(self, name):
-                tests.append("instr(leaf, ?) > 0")
-                values.append(f'"{name}":{msgspec.json.encode(str(value)).decode()}')
-        return " AND ".join(tests), values
-
-    def matches(self, leaf: Mapping[str, Any]) -> bool:
-        ours = leaf["hitl"]
-        wanted = ((n, getattr(self, n)) for n in ("kind", "verdict", "tool", "session"))
-        return all(not value or ours.get(name) == value for name, value in wanted) and leaf["timestamp"] >= self._since
-
-    @property
-    def _since(self) -> str:
-        if isinstance(self.since, str):
-            return self.since.removesuffix("Z")
-        return self.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 class _Ticket:
@@ -85,6 +50,7 @@ class AuditLog:
         self._timeout = timeout
         self._readonly = readonly
         self._stream = Stream(labels)
+        self._reader = Reader(path, self._select)
         self._connection: sqlite3.Connection | None = None
         self._files: tuple[tuple[int, int], ...] = ()
         self._closed = False
@@ -156,7 +122,7 @@ class AuditLog:
             return seal(event, salt=os.urandom(_SALT_BYTES), redact=self._redact)
         except Exception as error:
             # A redactor that fails must not let the event through as it is
-            raise AuditError(f"the event could not be redacted, so it was not recorded: {error!r}") from error
+            raise AuditError(f"the event was not recorded, it could not be redacted and encoded: {error!r}") from error
 
     def _commit(self, group: list[_Ticket]) -> None:
         """Write these events in one transaction. The caller holds the write lock."""
@@ -214,43 +180,19 @@ class AuditLog:
 
     def records(self, only: Filter | None = None) -> Iterator[Record]:
         """Records in the order in which they were committed, those of all streams together."""
-        yield from self._records(only or Filter(), after=0)
+        return self._reader.records(only or Filter())
 
     def tail(self, n: int = 20, *, follow: bool = False, only: Filter | None = None) -> Iterator[Record]:
         """The last ``n`` records, oldest first; with ``follow`` also, without end, those to come."""
-        only = only or Filter()
-        top = self._select("SELECT coalesce(max(id), 0) FROM audit_leaf")[0][0]
-        last: deque[Record] = deque()
-        before = top + 1
-        while len(last) < n and before > 0:
-            rows = self._page(only, "id < ? ORDER BY id DESC", before, min(_PAGE, max(n, 100)))
-            for row in rows:
-                if len(last) < n and (record := self._record(row, only)):
-                    last.appendleft(record)
-            before = rows[-1][0] if rows else 0
-        yield from last
-        while follow:
-            for record in self._records(only, after=top):
-                top = record.id
-                yield record
-            time.sleep(_POLL_SECONDS)
+        return self._reader.tail(n, only or Filter(), follow=follow)
 
     def export(self) -> Iterator[str]:
         """Every record as a line of JSON (no newline): the leaf as committed to, payload, salt and tree.
 
-        ``{"leaf": …, "payload": …|null, "salt": hex|null, "seq": …, "stream": …, "tree": hex}``; the text of
-        ``leaf`` and ``payload`` within the line is canonical, so a line holds all that its proof needs.
+        ``{"leaf": …, "payload": …|null, "salt": hex|null, "seq": …, "stream": …, "tree": hex}``. The text of
+        leaf and payload within the line is canonical, so `hitl_opa.audit.verify` can check the lines alone.
         """
-        names = {key: _text(name) for key, name in self._select("SELECT id, stream FROM audit_stream")}
-        for row in self._rows(Filter(), after=0):
-            _, stream, seq, leaf, payload, salt, tree = row
-            if stream not in names:
-                names = {key: _text(name) for key, name in self._select("SELECT id, stream FROM audit_stream")}
-            yield (
-                f'{{"leaf":{_text(leaf)},"payload":{"null" if payload is None else _text(payload)},'
-                f'"salt":{"null" if salt is None else chr(34) + bytes(salt).hex() + chr(34)},"seq":{seq},'
-                f'"stream":"{names.get(stream, "")}","tree":"{bytes(tree).hex()}"}}'
-            )
+        return self._reader.export()
 
     def verify(self) -> Report:
         """Check every record and name what was edited, dropped, reordered, inserted or truncated.
@@ -259,89 +201,7 @@ class AuditLog:
         together with the stream's size, a stream removed whole, or an end of a stream rewritten
         with all its hashes. Raises AuditError only where the file cannot be opened as an audit log.
         """
-        problems = self._check_database()
-        reports = []
-        try:
-            for key, name in self._select("SELECT id, stream FROM audit_stream ORDER BY id"):
-                reports.append(self._verify_stream(key, _text(name)))
-            strays = self._select(
-                "SELECT stream, min(seq), max(seq) FROM audit_leaf "
-                "WHERE stream NOT IN (SELECT id FROM audit_stream) GROUP BY stream"
-            )
-        except AuditError as error:
-            problems.append(Problem(damage=Damage.DATABASE, message=f"reading stopped early: {error}"))
-            strays = []
-        for key, first, last in strays:
-            problems.append(
-                Problem(
-                    damage=Damage.INSERTED,
-                    stream=f"#{key}",
-                    seq=first,
-                    last=last,
-                    message="they belong to no stream: it was removed, or they were put in",
-                )
-            )
-        return merge(reports, problems)
-
-    def _verify_stream(self, key: int, name: str) -> Report:
-        check = Check(name)
-        last = -(2**63)
-        while True:
-            rows = self._select(
-                "SELECT seq, leaf, tree, salt, payload FROM audit_leaf "
-                "WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (key, last, _PAGE),
-            )
-            for row in rows:
-                check.feed(Row(*row))
-            if rows:
-                last = rows[-1][0]
-                continue
-            # Read after the rows: a record appended meanwhile is then one to go on with, not one too many
-            ((size,),) = self._select("SELECT size FROM audit_stream WHERE id = ?", (key,))
-            more = self._select("SELECT 1 FROM audit_leaf WHERE stream = ? AND seq > ? LIMIT 1", (key, last))
-            if not more:
-                return check.finish(size)
-
-    def _check_database(self) -> list[Problem]:
-        try:
-            said = [_text(row[0]) for row in self._select("PRAGMA integrity_check(20)")]
-            triggers = self._select(
-                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_leaf', 'audit_stream')"
-            )
-        except AuditError as error:
-            return [Problem(damage=Damage.DATABASE, message=str(error))]
-        found = [line for line in said if line != "ok"]
-        found += [f"a trigger was added to it: {_text(name)}" for (name,) in triggers]
-        return [Problem(damage=Damage.DATABASE, message=message) for message in found]
-
-    def _records(self, only: Filter, after: int) -> Iterator[Record]:
-        for row in self._rows(only, after):
-            if record := self._record(row, only):
-                yield record
-
-    def _rows(self, only: Filter, after: int) -> Iterator[tuple[Any, ...]]:
-        while rows := self._page(only, "id > ? ORDER BY id", after, _PAGE):
-            yield from rows
-            after = rows[-1][0]
-
-    def _page(self, only: Filter, order: str, at: int, count: int) -> list[tuple[Any, ...]]:
-        where, values = only.where()
-        sql = f"SELECT id, stream, seq, leaf, payload, salt, tree FROM audit_leaf WHERE {where} AND {order} LIMIT ?"  # noqa: S608  constants
-        return self._select(sql, (*values, at, count))
-
-    def _record(self, row: tuple[Any, ...], only: Filter) -> Record | None:
-        key, _, seq, leaf, payload, _, _ = row
-        try:
-            fields = msgspec.json.decode(leaf)
-            if not only.matches(fields):
-                return None
-            plain = None if payload is None else msgspec.json.decode(payload)
-            return Record(id=key, stream=fields["hitl"]["stream"], seq=seq, leaf=fields, payload=plain)
-        except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
-            raise AuditError(
-                f"audit log {self.path}: record {seq} (row {key}) is no record; run `hitl-opa audit verify`"
-            ) from error
+        return self._reader.verify()
 
     def _select(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query, in a transaction as short as that: readers must not hold up checkpoints or forks."""
@@ -400,7 +260,3 @@ def _survive_forks(log: AuditLog) -> None:
         after_in_parent=lambda: call("_after_fork_in_parent"),
         after_in_child=lambda: call("_after_fork_in_child"),
     )
-
-
-def _text(value: Any) -> str:
-    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

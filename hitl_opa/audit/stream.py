@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hitl_opa.audit.canonical import canonical
+from hitl_opa.audit.canonical import canonical, clean
 from hitl_opa.audit.leaf import Receipt, Sealed, encode, timestamp
 from hitl_opa.audit.merkle import Tree, leaf_hash
 from hitl_opa.errors import AuditError
@@ -32,7 +32,7 @@ class Stream:
     """A writer's stream. ``placeholder`` is the parameter mark of the driver: ``?`` or ``%s``."""
 
     def __init__(self, labels: dict[str, str], placeholder: str = "?") -> None:
-        self._extra_labels = labels
+        self._extra_labels = clean(labels)
         mark = placeholder
         self._grow = f"UPDATE audit_stream SET size = size + {mark} WHERE stream = {mark}"  # noqa: S608  constants
         self._find = f"SELECT id, size FROM audit_stream WHERE stream = {mark}"  # noqa: S608

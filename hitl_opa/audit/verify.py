@@ -1,75 +1,26 @@
 """Finding and naming what was changed in a log.
 
-Each row holds its leaf, the tree after it, and, within the leaf, its stream, its place and the head
-before it. So damage in the middle is named where it is and what follows is still checked: the tree
-after a damaged record is taken as stored, and is itself checked by the record that follows.
+Each row holds its leaf and the tree after it; the leaf names its stream, its place and the head
+before it. Three things must agree at each record: the tree before, grown by the leaf, is the tree
+after (it *fits*), and its head is the one that the leaf names (it is *linked*). Which of them
+disagree says which record was changed. Then the walk goes on from the tree as stored, which the
+next record checks, so one damaged record does not hide another.
 
 What this cannot see, because nothing outside the file vouches for it: records cut off the end
-together with the stream's size, a stream removed whole, or a suffix rewritten in full with all its
-hashes. That takes signed checkpoints kept elsewhere.
+together with the stream's size, a stream removed whole, or the end of a stream rewritten in full
+with all its hashes. That takes signed checkpoints kept elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
 from hitl_opa.audit.leaf import commitment
 from hitl_opa.audit.merkle import Tree, leaf_hash
-
-
-class Damage(StrEnum):
-    """What happened to a record."""
-
-    EDITED = "edited"  # its leaf is not the one that was appended
-    DROPPED = "dropped"  # it is missing, and later ones of its stream are there
-    TRUNCATED = "truncated"  # it is missing from the end of its stream
-    REORDERED = "reordered"  # it stands where another one was
-    INSERTED = "inserted"  # it was never appended here
-    PAYLOAD = "payload"  # its payload is not the one committed to, or is missing without erasure
-    TREE = "tree"  # the stored tree after it is not the one that was written
-    UNREADABLE = "unreadable"  # it cannot be read as a record at all
-    DATABASE = "database"  # the file itself is damaged, or its schema was changed
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding. ``seq`` to ``last`` are the places in the stream; ``seq`` is -1 where it concerns no record."""
-
-    damage: Damage
-    stream: str = ""
-    seq: int = -1
-    last: int = -1
-    message: str
-
-    def __str__(self) -> str:
-        if self.seq < 0:
-            return f"{self.damage}: {self.message}"
-        places = f"record {self.seq}" if self.last <= self.seq else f"records {self.seq}-{self.last}"
-        return f"{self.damage}: {places} of stream {self.stream[:12]}: {self.message}"
-
-
-class StreamHead(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as found: how many records it has and its tree head (hex)."""
-
-    stream: str
-    size: int
-    root: str
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What verifying found. ``erased`` counts records whose payload was erased, which is no damage."""
-
-    records: int
-    erased: int
-    streams: list[StreamHead]
-    problems: list[Problem]
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems
+from hitl_opa.audit.report import Damage, Problem, Report, StreamHead, merge
 
 
 class Row(NamedTuple):
@@ -91,121 +42,162 @@ class Claim(NamedTuple):
     commitment: str
 
 
-def verify(stream: str, rows: Iterable[Row], size: int | None = None) -> Report:
-    """Check one stream, its rows in order of ``seq``; ``size`` is how many it should have, None if unknown."""
-    return Check(stream).run(rows, size)
+def verify(lines: Iterable[str | bytes]) -> Report:
+    """Check an export (`AuditLog.export`), without the database it came from.
 
-
-def merge(reports: Iterable[Report], problems: Iterable[Problem] = ()) -> Report:
-    """One report of several streams, and of what was found outside of them."""
-    found = list(reports)
-    return Report(
-        records=sum(r.records for r in found),
-        erased=sum(r.erased for r in found),
-        streams=[head for r in found for head in r.streams],
-        problems=[*problems, *(p for r in found for p in r.problems)],
-    )
+    An export does not say how long its streams should be: a cut-off end shows only in the database.
+    """
+    checks: dict[str, Check] = {}
+    problems = []
+    for number, line in enumerate(lines, 1):
+        try:
+            stream, row = _exported(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+            problems.append(Problem(damage=Damage.UNREADABLE, message=f"line {number} is no exported record: {error}"))
+            continue
+        checks.setdefault(stream, Check(stream)).feed(row)
+    return merge((check.finish(None) for check in checks.values()), problems)
 
 
 class Check:
-    """The walk over one stream."""
+    """The walk over one stream: `feed` it the rows in order of ``seq``, then `finish`."""
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
-        self._tree: Tree | None = Tree()  # the tree before the next record, None where it is lost
-        self._suspect: tuple[int, Tree] | None = None  # a record that fails, and the tree if its leaf were right
+        self._tree: Tree | None = Tree()  # the tree before the next record, None where that is not known
         self._next = 0
         self._records = 0
         self._erased = 0
         self._problems: list[Problem] = []
-
-    def run(self, rows: Iterable[Row], size: int | None) -> Report:
-        for row in rows:
-            self.feed(row)
-        return self.finish(size)
+        self._gaps: list[tuple[int, int]] = []
+        self._misfit: tuple[int, Tree] | None = (
+            None  # the record before was linked but does not fit; its tree if it did
+        )
+        self._unlinked: int | None = None  # the first record of a run that fits but is not linked
+        self._shift: tuple[int, int] | None = None  # the first record of a run that stands that far from its place
 
     def feed(self, row: Row) -> None:
         self._records += 1
         if not isinstance(row.seq, int) or row.seq < 0:
-            self._say(Damage.INSERTED, 0, f"its place is {row.seq!r}")
+            self._say(Damage.INSERTED, -1, f"a record stands at {row.seq!r}, which is no place")
             return
         if row.seq < self._next:
-            self._say(Damage.INSERTED, row.seq, "its place is taken")
+            self._late(row.seq)
             return
         if row.seq > self._next:
-            self._settle(None)
-            self._say(
-                Damage.DROPPED, self._next, f"missing; record {row.seq} cannot be checked in full without", row.seq - 1
-            )
+            self._resolve(None, fits=False, linked=False)
+            self._gaps.append((self._next, row.seq - 1))
             self._tree = None
         self._next = row.seq + 1
-        stored = _tree(row.tree, row.seq + 1)
-        leaf = _bytes(row.leaf)
+        leaf, stored = _bytes(row.leaf), _tree(row.tree)
         claim = _claim(leaf)
         if leaf is None or claim is None:
-            self._settle(None)
-            self._say(Damage.UNREADABLE, row.seq, "its leaf is no canonical JSON of a record")
-        else:
-            self._settle(claim.prev)
-            self._place(row.seq, claim)
-            self._grow(row.seq, leaf, claim, stored)
-            self._payload(row, claim)
+            self._resolve(None, fits=False, linked=False)
+            self._say(Damage.UNREADABLE, row.seq, "its leaf is no JSON of a record")
+            self._tree = stored if stored is not None and stored.size == row.seq + 1 else None
+            return
+        self._place(row.seq, claim)
+        if stored is not None and stored.size not in {row.seq + 1, claim.seq + 1}:
+            stored = None
         if stored is None:
             self._say(Damage.TREE, row.seq, "the tree stored after it is damaged")
-            stored = self._tree.append(leaf_hash(leaf)) if self._tree is not None and leaf is not None else None
-        self._tree = stored
+        self._tree = self._grow(row.seq, claim, leaf, stored)
+        self._payload(row, claim)
 
     def finish(self, size: int | None) -> Report:
-        """What was found; ``size`` is how many records the stream should have."""
-        self._settle(None)
+        """What was found; ``size`` is how many records the stream should have, None where that is unknown."""
+        self._resolve(None, fits=False, linked=False)
+        if self._shift is not None:
+            self._shifted_to_the_end(*self._shift)
+        for first, last in self._gaps:
+            self._say(Damage.DROPPED, first, f"missing; record {last + 1} cannot be checked in full without", last)
         if size is not None and size > self._next:
             self._say(Damage.TRUNCATED, self._next, "missing from the end", size - 1)
         if size is not None and size < self._next:
-            self._say(Damage.INSERTED, size, f"the stream has {size} records", self._next - 1)
-        root = "" if self._tree is None else self._tree.root().hex()
+            self._say(Damage.INSERTED, size, f"the stream has only {size} records", self._next - 1)
         return Report(
             records=self._records,
             erased=self._erased,
-            streams=[StreamHead(stream=self._stream, size=self._next, root=root)],
+            streams=[
+                StreamHead(stream=self._stream, size=self._next, root=self._tree.root().hex() if self._tree else "")
+            ],
             problems=sorted(self._problems, key=lambda p: p.seq),
         )
 
-    def _settle(self, prev: str | None) -> None:
-        """Name what was wrong with the record before, now that the head claimed by its successor is known."""
-        if self._suspect is None:
-            return
-        seq, tree = self._suspect
-        self._suspect = None
-        if prev is not None and prev == tree.root().hex():
-            self._say(Damage.TREE, seq, "the tree stored after it is not the one its leaf leads to")
-            self._tree = tree
-        else:
-            self._say(Damage.EDITED, seq, "its leaf is not the one in the tree")
+    def _late(self, seq: int) -> None:
+        """A record after one that should follow it."""
+        for at, (first, last) in enumerate(self._gaps):
+            if first <= seq <= last:
+                self._gaps[at : at + 1] = [(a, b) for a, b in ((first, seq - 1), (seq + 1, last)) if a <= b]
+                self._say(Damage.REORDERED, seq, "it stands behind records that follow it")
+                return
+        self._say(Damage.INSERTED, seq, "another record has its place")
 
     def _place(self, seq: int, claim: Claim) -> None:
         if claim.stream != self._stream:
-            self._say(Damage.INSERTED, seq, f"its leaf belongs to stream {claim.stream[:12]}, record {claim.seq}")
-        elif claim.seq != seq:
-            self._say(Damage.REORDERED, seq, f"its leaf says that it is record {claim.seq}")
-
-    def _grow(self, seq: int, leaf: bytes, claim: Claim, stored: Tree | None) -> None:
-        """Check that the tree before, this leaf and the tree after belong together."""
-        if self._tree is None:
-            # The record before is missing. A tree of odd size ends in its last leaf's hash, so half can be checked
-            if stored is not None and stored.size & 1 and stored.peaks[-1] != leaf_hash(leaf):
-                self._say(Damage.EDITED, seq, "its leaf is not the one in the tree")
+            self._say(Damage.INSERTED, seq, f"its leaf belongs to stream {claim.stream[:12]}")
             return
-        grown = self._tree.append(leaf_hash(leaf))
-        linked = claim.prev == self._tree.root().hex()
-        fits = stored is None or stored == grown
-        if fits and linked:
-            return
-        if fits or self._named(seq):  # its hash was made to fit, but not the head that it claims to follow
-            self._say(Damage.EDITED, seq, "the head it claims to follow is not the one before it")
-        elif linked:
-            self._suspect = (seq, grown)
+        shift = claim.seq - seq
+        if shift:
+            where = f"{abs(shift)} {'later' if shift > 0 else 'earlier'}"
+            self._say(Damage.REORDERED, seq, f"its leaf says that its place is {where}")
+            if self._shift is None or self._shift[1] != shift:
+                self._shift = (seq, shift)
         else:
-            self._say(Damage.EDITED, seq - 1, "leaf and tree were changed together; the next record names another head")
+            self._shift = None
+
+    def _shifted_to_the_end(self, first: int, shift: int) -> None:
+        """Every record from ``first`` on stands ``shift`` from its place: there was one cut out or put in."""
+        if shift > 0:
+            self._say(Damage.DROPPED, first, "missing; those after it were renumbered", first + shift - 1)
+        elif not any(p.damage is Damage.REORDERED and p.names(first + shift) for p in self._problems):
+            self._say(Damage.INSERTED, first + shift, "put in; those after it were renumbered", first - 1)
+
+    def _grow(self, seq: int, claim: Claim, leaf: bytes, stored: Tree | None) -> Tree | None:
+        """Check the tree before, the leaf and the tree after against each other; the tree to go on with."""
+        hashed = leaf_hash(leaf)
+        aligned = claim.stream == self._stream and (stored is None or stored.size == claim.seq + 1)
+        if not aligned or self._tree is None or self._tree.size != claim.seq:
+            self._resolve(None, fits=False, linked=False)
+            if aligned and stored is not None and not _may_end_in(stored, hashed):
+                self._say(Damage.EDITED, seq, "its leaf is not the one in the tree")
+            return stored
+        if self._misfit is not None and self._misfit[1].root().hex() == claim.prev:
+            at, self._tree = self._misfit
+            self._misfit = None
+            self._say(Damage.TREE, at, "the tree stored after it is not the one that its leaf leads to")
+        grown = self._tree.append(hashed)
+        fits = stored is None or stored == grown
+        linked = claim.prev == self._tree.root().hex()
+        self._resolve(seq, fits=fits, linked=linked)
+        if linked and not fits:
+            self._misfit = (seq, grown)
+        elif fits and not linked and self._unlinked is None:
+            self._unlinked = seq
+        elif not fits and not linked and stored is not None:
+            mended = leaf.replace(claim.prev.encode(), self._tree.root().hex().encode())
+            if not _may_end_in(stored, hashed) or self._tree.append(leaf_hash(mended)) == stored:
+                self._say(Damage.EDITED, seq, "its leaf is not the one in the tree")
+            else:
+                self._say(Damage.EDITED, seq - 1, "its leaf and tree were changed: the next record names another head")
+        return grown if stored is None else stored
+
+    def _resolve(self, seq: int | None, *, fits: bool, linked: bool) -> None:
+        """Name what was wrong with the records before, now that the next one (or none) is known."""
+        if self._misfit is not None:
+            self._say(Damage.EDITED, self._misfit[0], "its leaf is not the one in the tree")
+            self._misfit = None
+        if self._unlinked is None or (fits and not linked and seq is not None):
+            return
+        first, last = self._unlinked, self._next - (1 if seq is None else 2)
+        self._unlinked = None
+        if seq is None and first == last:
+            self._say(Damage.EDITED, first - 1, "one of the two was changed: the second names another head", first)
+        elif first == last:
+            self._say(Damage.EDITED, first, "the head that it names is not the one before it")
+        else:
+            self._say(Damage.EDITED, first - 1, "it was changed and the trees after it rewritten")
+            self._say(Damage.TREE, first, "rewritten to fit a changed record", last)
 
     def _payload(self, row: Row, claim: Claim) -> None:
         if row.salt is None and row.payload is None:
@@ -217,32 +209,54 @@ class Check:
         elif commitment(salt, payload) != claim.commitment:
             self._say(Damage.PAYLOAD, row.seq, "its payload is not the one it commits to")
 
-    def _named(self, seq: int) -> bool:
-        return any(p.seq == seq for p in self._problems[-4:])
-
     def _say(self, damage: Damage, seq: int, message: str, last: int | None = None) -> None:
-        self._problems.append(
-            Problem(
-                damage=damage,
-                stream=self._stream,
-                seq=max(seq, 0),
-                last=max(seq if last is None else last, 0),
-                message=message,
-            )
+        problem = Problem(
+            damage=damage, stream=self._stream, seq=seq, last=seq if last is None else last, message=message
         )
+        before = self._problems[-1] if self._problems else None
+        if before and before.damage is damage and before.names(seq):
+            return
+        if before and before.damage is damage and before.message == message and before.last == seq - 1:
+            problem = msgspec.structs.replace(problem, seq=before.seq)
+            self._problems.pop()
+        self._problems.append(problem)
+
+
+class _Exported(msgspec.Struct, frozen=True):
+    leaf: msgspec.Raw
+    payload: msgspec.Raw
+    salt: str | None
+    seq: int
+    stream: str
+    tree: str
+
+
+_exports = msgspec.json.Decoder(_Exported)
+
+
+def _exported(line: str | bytes) -> tuple[str, Row]:
+    record = _exports.decode(line)
+    payload = bytes(record.payload)
+    salt = None if record.salt is None else bytes.fromhex(record.salt)
+    tree = bytes.fromhex(record.tree)
+    return record.stream, Row(record.seq, bytes(record.leaf), tree, salt, None if payload == b"null" else payload)
 
 
 def _bytes(value: Any) -> bytes | None:
     return value if isinstance(value, bytes) else value.encode() if isinstance(value, str) else None
 
 
-def _tree(value: Any, size: int) -> Tree | None:
+def _may_end_in(tree: Tree, leaf: bytes) -> bool:
+    """Whether this can be the tree's last leaf: one of odd size says so, one of even size does not."""
+    return not tree.size & 1 or tree.peaks[-1] == leaf
+
+
+def _tree(value: Any) -> Tree | None:
     data = _bytes(value)
     try:
-        tree = None if data is None else Tree.unpack(data)
+        return None if data is None else Tree.unpack(data)
     except ValueError:
         return None
-    return tree if tree is not None and tree.size == size else None
 
 
 def _claim(leaf: bytes | None) -> Claim | None:

@@ -1,0 +1,182 @@
+"""Reading the audit log: records, the tail, the export, the check of everything."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from hitl_opa.audit.leaf import Record
+from hitl_opa.audit.report import Damage, Problem, Report, merge
+from hitl_opa.audit.verify import Check, Row
+from hitl_opa.errors import AuditError
+
+_PAGE = 1000
+_POLL_SECONDS = 0.2
+_FIELDS = ("kind", "verdict", "tool", "session")
+
+Select = Callable[..., list[tuple[Any, ...]]]
+"""Runs a query in a transaction of its own and returns all rows; text may come as str or bytes."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which records to read; empty fields match all. ``since``: an aware datetime, or RFC 3339 in UTC."""
+
+    kind: str = ""
+    verdict: str = ""
+    tool: str = ""
+    session: str = ""
+    since: datetime | str = ""
+
+    def where(self) -> tuple[str, list[str]]:
+        """A condition on the leaf's text: canonical JSON has one spelling, so a field is a substring."""
+        tests, values = ["TRUE"], []
+        for name in _FIELDS:
+            if value := getattr(self, name):
+                tests.append("instr(leaf, ?) > 0")
+                values.append(f'"{name}":{msgspec.json.encode(str(value)).decode()}')
+        return " AND ".join(tests), values
+
+    def matches(self, leaf: Mapping[str, Any]) -> bool:
+        """Whether the record with this leaf is wanted."""
+        wanted = ((name, getattr(self, name)) for name in _FIELDS)
+        since = self.since if isinstance(self.since, str) else self.since.astimezone(UTC).isoformat()[:26]
+        ours = leaf["hitl"]
+        return leaf["timestamp"] >= since.removesuffix("Z") and all(not v or ours.get(n) == v for n, v in wanted)
+
+
+class Reader:
+    """Reads by short queries, a page each, so that neither checkpoints nor forks wait for a reader."""
+
+    def __init__(self, path: str, select: Select) -> None:
+        self._path = path
+        self._select = select
+
+    def records(self, only: Filter, after: int = 0) -> Iterator[Record]:
+        for row in self._rows(only, after):
+            if record := self._record(row, only):
+                yield record
+
+    def tail(self, n: int, only: Filter, *, follow: bool) -> Iterator[Record]:
+        top = self._select("SELECT coalesce(max(id), 0) FROM audit_leaf")[0][0]
+        last: deque[Record] = deque()
+        before = top + 1
+        while len(last) < n and (rows := self._page(only, "id < ? ORDER BY id DESC", before)):
+            for row in rows:
+                if len(last) < n and (record := self._record(row, only)):
+                    last.appendleft(record)
+            before = rows[-1][0]
+        yield from last
+        while follow:
+            for record in self.records(only, top):
+                top = record.id
+                yield record
+            time.sleep(_POLL_SECONDS)
+
+    def export(self) -> Iterator[str]:
+        names: dict[int, str] = {}
+        for _, stream, seq, leaf, payload, salt, tree in self._rows(Filter(), 0):
+            if stream not in names:
+                names = {key: _text(name) for key, name in self._select("SELECT id, stream FROM audit_stream")}
+            yield (
+                f'{{"leaf":{_text(leaf)},"payload":{"null" if payload is None else _text(payload)},'
+                f'"salt":{"null" if salt is None else _hex(salt)},"seq":{seq},'
+                f'"stream":"{names.get(stream, "")}","tree":{_hex(tree)}}}'
+            )
+
+    def verify(self) -> Report:
+        problems = self._check_database()
+        reports: list[Report] = []
+        try:
+            for key, name in self._select("SELECT id, stream FROM audit_stream ORDER BY id"):
+                reports.append(self._check_stream(key, _text(name)))
+            problems += self._strays()
+        except AuditError as error:
+            problems.append(Problem(damage=Damage.DATABASE, message=f"reading stopped early: {error}"))
+        return merge(reports, problems)
+
+    def _check_stream(self, key: int, name: str) -> Report:
+        check = Check(name)
+        last: Any = float("-inf")
+        while True:
+            rows = self._select(
+                "SELECT seq, leaf, tree, salt, payload FROM audit_leaf "
+                "WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
+                (key, last, _PAGE),
+            )
+            for row in rows:
+                check.feed(Row(*row))
+            if rows:
+                last = rows[-1][0]
+                continue
+            # In one query: a record appended since the last page is one to go on with, not one too many
+            found = self._select(
+                "SELECT size, EXISTS (SELECT 1 FROM audit_leaf WHERE stream = ? AND seq > ?) "
+                "FROM audit_stream WHERE id = ?",
+                (key, last, key),
+            )
+            if not found:
+                raise AuditError(f"stream {name} was removed while it was being read")
+            if not found[0][1]:
+                return check.finish(found[0][0])
+
+    def _strays(self) -> list[Problem]:
+        strays = self._select(
+            "SELECT stream, min(seq), max(seq) FROM audit_leaf "
+            "WHERE stream NOT IN (SELECT id FROM audit_stream) GROUP BY stream"
+        )
+        message = "they belong to no stream: it was removed, or they were put in"
+        return [
+            Problem(damage=Damage.INSERTED, stream=f"#{key}", seq=first, last=last, message=message)
+            for key, first, last in strays
+        ]
+
+    def _check_database(self) -> list[Problem]:
+        try:
+            said = [_text(row[0]) for row in self._select("PRAGMA integrity_check(20)")]
+            triggers = self._select(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_leaf', 'audit_stream')"
+            )
+        except AuditError as error:
+            return [Problem(damage=Damage.DATABASE, message=str(error))]
+        found = [line for line in said if line != "ok"]
+        found += [f"a trigger was added to it: {_text(name)}" for (name,) in triggers]
+        return [Problem(damage=Damage.DATABASE, message=message) for message in found]
+
+    def _rows(self, only: Filter, after: int) -> Iterator[tuple[Any, ...]]:
+        while rows := self._page(only, "id > ? ORDER BY id", after):
+            yield from rows
+            after = rows[-1][0]
+
+    def _page(self, only: Filter, order: str, at: int) -> list[tuple[Any, ...]]:
+        where, values = only.where()
+        return self._select(
+            f"SELECT id, stream, seq, leaf, payload, salt, tree FROM audit_leaf WHERE {where} AND {order} LIMIT ?",  # noqa: S608  constants
+            (*values, at, _PAGE),
+        )
+
+    def _record(self, row: tuple[Any, ...], only: Filter) -> Record | None:
+        key, _, seq, leaf, payload, _, _ = row
+        try:
+            fields = msgspec.json.decode(leaf)
+            if not only.matches(fields):
+                return None
+            plain = None if payload is None else msgspec.json.decode(payload)
+            return Record(id=key, stream=fields["hitl"]["stream"], seq=seq, leaf=fields, payload=plain)
+        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
+            raise AuditError(
+                f"audit log {self._path}: row {key} is no record; run `hitl-opa audit verify` to see what was changed"
+            ) from error
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _hex(value: Any) -> str:
+    data = value if isinstance(value, bytes) else str(value).encode("utf-8", "backslashreplace")
+    return f'"{data.hex()}"'
