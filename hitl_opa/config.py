@@ -20,6 +20,26 @@ class OpaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token: str = ""
 
 
+class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may use the decision API. ``sha256`` is the hex digest of the key itself, which stands nowhere.
+
+    Calls made with it are those of ``principal``, at ``level``, whatever their body says.
+    """
+
+    name: str
+    sha256: str
+    principal: str
+    level: int = 1
+
+    def __post_init__(self) -> None:
+        if self.level not in (1, 2, 3, 4):
+            raise ValueError(f"key {self.name!r}: level is {self.level}: autonomy levels are 1, 2, 3 and 4")
+        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
+            raise ValueError(f"key {self.name!r}: sha256 is not a SHA-256 in hex; make one with hitl-opa keys new")
+        if not self.principal:
+            raise ValueError(f"key {self.name!r}: principal is empty")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``hitl.yaml`` holds; every field has a default, and an unknown one is an error.
 
@@ -48,6 +68,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """MCP servers whose annotations are believed."""
     protect: list[str] = []
     """Files and directories that the agent may not change, besides the guard's own."""
+    keys: list[Key] = []
+    """API keys of the decision API (``hitl-opa serve``)."""
     root: str = ""
     """Where relative paths start: the directory of ``hitl.yaml``."""
 

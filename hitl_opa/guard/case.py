@@ -1,0 +1,194 @@
+"""One call on its way to a decision: placed, read, judged, or denied for what went wrong."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hitl_opa.audit import Event, digest
+from hitl_opa.errors import CallRefused, EngineError, EngineTimeout, EngineUnavailable, HitlError, Undefined
+from hitl_opa.facts import read_facts
+from hitl_opa.guard.ruling import Ruling, refusal
+from hitl_opa.model import (
+    Agent,
+    CallFacts,
+    Confidence,
+    Context,
+    Decision,
+    Document,
+    Facts,
+    Policy,
+    Session,
+    ToolCall,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from hitl_opa.guard.guard import Guard
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Decision)
+
+
+class Case:
+    """One call on its way to a decision."""
+
+    def __init__(self, guard: Guard, call: ToolCall, level: int | None) -> None:
+        self.started = time.perf_counter()
+        self.guard = guard
+        self.id = str(uuid.uuid4())
+        self.call = call
+        self.decision: Decision | None = None
+        self.body = b""
+        self.facts_ns = 0
+        self.elapsed = 0.0
+        self.error = ""
+        self.digest = ""
+        self.level = guard.config.level if level is None else level
+        try:
+            self.call = _placed(call)
+            self.digest = call_digest(self.call)
+            self.document = self._document()
+            self.body = _encoder.encode(self.document)
+        except Exception as error:  # noqa: BLE001 - a call that cannot be read is a deny
+            self.document = _blank(self.call, self.level)
+            self.fail(error)
+        self.facts_ns = int((time.perf_counter() - self.started) * 1e9)
+
+    def _document(self) -> Document:
+        guard, call, config = self.guard, self.call, self.guard.config
+        about, facts = read_facts(call, guard.known)
+        counters, taint = guard.sessions.before(call.session.id, self.digest)
+        return Document(
+            call=about,
+            facts=facts,
+            agent=_agent(call, self.level),
+            context=Context(
+                environment=config.environment,
+                cwd=call.cwd,
+                workspace=call.workspace,
+                home=call.home,
+                time=guard.clock().isoformat().replace("+00:00", "Z"),
+                counters=counters,
+                taint=taint,
+            ),
+        )
+
+    def answer(self, raw: bytes) -> None:
+        """Take the engine's answer, or refuse it."""
+        try:
+            decision = _decoder.decode(raw)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise EngineError(f"the decision has not the shape of one: {error}") from None
+        if decision.verdict is not Verdict.DENY and any(r.verdict is Verdict.DENY for r in decision.reasons):
+            raise EngineError("the decision does not deny what one of its reasons denies")
+        if not decision.reasons:
+            raise EngineError("the decision has no reasons")
+        self.decision = msgspec.structs.replace(decision, policy=Policy(revision=self.guard.revision))
+
+    def fail(self, error: Exception) -> None:
+        """Deny for this error."""
+        rule, message, remedy = _explain(error)
+        self.error = f"{type(error).__name__}: {error}"
+        self.decision = refusal(rule, message, remedy, revision=self.guard.revision)
+
+    def ruling(self) -> Ruling:
+        self.elapsed = time.perf_counter() - self.started
+        if self.elapsed > self.guard.config.deadline and self.decision and self.decision.verdict is not Verdict.DENY:
+            self.fail(EngineTimeout(f"the decision took {self.elapsed:.1f} s, over {self.guard.config.deadline:g} s"))
+        decision = self.decision or refusal("guard.error", "There is no decision on this call.")
+        return Ruling(id=self.id, call=self.call, document=self.document, decision=decision, digest=self.digest)
+
+    def event(self, ruling: Ruling) -> Event:
+        return Event.decision(
+            ruling.document,
+            ruling.decision,
+            decision_id=self.id,
+            decided_by="guard" if self.error else "policy",
+            digest=self.digest,
+            elapsed_ms=round(self.elapsed * 1000, 3),
+            metrics={"timer_facts_ns": self.facts_ns, "timer_decision_ns": int(self.elapsed * 1e9)},
+            detail={"error": self.error} if self.error else None,
+        )
+
+
+def call_digest(call: ToolCall) -> str:
+    """``sha256:…`` of what an approval of this call binds to."""
+    session = call.session
+    return digest(
+        {
+            "tool": call.tool,
+            "input": call.input,
+            "cwd": call.cwd,
+            "principal": session.principal,
+            "agent": session.agent_id,
+            "session": session.id,
+        }
+    )
+
+
+def _placed(call: ToolCall) -> ToolCall:
+    """The call with absolute cwd, workspace and home."""
+    cwd = str(Path(call.cwd or ".").absolute()) if not call.cwd.startswith("/") else call.cwd
+    return msgspec.structs.replace(
+        call,
+        cwd=cwd,
+        workspace=str(Path(cwd, call.workspace)) if call.workspace else cwd,
+        home=call.home or str(Path.home()),
+    )
+
+
+def _agent(call: ToolCall, level: int) -> Agent:
+    session = call.session
+    return Agent(
+        session=session.id,
+        id=session.agent_id,
+        type=session.agent_type,
+        principal=session.principal,
+        level=level,
+        mode=session.permission_mode,
+        confidence=_confidence(call),
+        unattended=session.unattended,
+    )
+
+
+def _confidence(call: ToolCall) -> Confidence:
+    """A number outside 0-1 is no confidence at all: it counts as none, not as unknown."""
+    value = call.confidence
+    if value is None:
+        return Confidence()
+    good = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
+    return Confidence(known=True, value=float(value) if good else 0.0, verified=call.confidence_verified)
+
+
+def _blank(call: ToolCall, level: int) -> Document:
+    """The document of a call that could not be read, for the record."""
+    return Document(
+        call=CallFacts(id=str(call.id), tool=str(call.tool), kind="unknown", input={}),
+        facts=Facts(),
+        agent=_agent(msgspec.structs.replace(call, session=call.session or Session()), level),
+    )
+
+
+def _explain(error: Exception) -> tuple[str, str, str]:
+    """Rule, message and remedy for what kept a call from being decided."""
+    match error:
+        case CallRefused():
+            return "guard.call-refused", f"This call cannot be understood: {error}", "Make the call smaller or simpler."
+        case EngineTimeout():
+            return "guard.deadline", f"The policy did not decide in time: {error}", "Try again, or raise `deadline`."
+        case Undefined():
+            return "guard.undefined", f"The policy left the decision undefined: {error}", "Run hitl-opa policy test."
+        case EngineUnavailable():
+            return "guard.engine-unavailable", f"The policy engine cannot be reached: {error}", "Run hitl-opa doctor."
+        case EngineError():
+            return "guard.engine-error", f"The policy engine failed: {error}", "Run hitl-opa policy test."
+        case HitlError():
+            return "guard.error", str(error), ""
+        case _:
+            return "guard.error", f"The guard failed: {type(error).__name__}: {error}", "Report this as a bug."

@@ -1,0 +1,46 @@
+"""The routes."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hitl_opa.errors import ConfigError
+from hitl_opa.guard import Guard
+from hitl_opa.model import ToolCall
+from hitl_opa.server.decisions import Decisions, Refused, refused
+from hitl_opa.server.openapi import openapi
+
+PROBE = ToolCall(tool="AskUserQuestion", input={"questions": []}, id="healthz")
+
+
+def create_app(guard: Guard) -> Starlette:
+    """The decision API over this guard. Raises ConfigError where the settings list no key."""
+    if not guard.config.keys:
+        raise ConfigError("the decision API needs at least one key; make one with: hitl-opa keys new NAME")
+    decisions = Decisions(guard)
+    schema = openapi(version("hitl-opa"))
+
+    async def healthz(_: Request) -> Response:
+        """200 while a call can be decided, 503 while it cannot."""
+        problem = await guard.problem(PROBE)
+        return JSONResponse(
+            {"status": "error", "problem": problem} if problem else {"status": "ok"}, 503 if problem else 200
+        )
+
+    async def schema_json(_: Request) -> Response:
+        return JSONResponse(schema)
+
+    return Starlette(
+        routes=[
+            Route("/v1/decisions", decisions.decide, methods=["POST"]),
+            Route("/v1/data/hitl/main/decision", decisions.opa, methods=["POST"]),
+            Route("/healthz", healthz),
+            Route("/openapi.json", schema_json),
+        ],
+        exception_handlers={Refused: refused},
+    )
