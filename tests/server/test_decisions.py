@@ -111,8 +111,8 @@ async def test_no_key_no_decision(guard: Guard, header: str) -> None:
         b'{"calls": 7}',
         b'{"calls": [7]}',
         b"[" * 100_000,
-    ]
-    + [b'{"calls": [' + b",".join([b'{"tool": "x"}'] * 1001) + b"]}"],
+        b'{"calls": [' + b",".join([b'{"tool": "x"}'] * 1001) + b"]}",
+    ],
     ids=lambda b: b[:12].decode("latin1"),
 )
 async def test_junk_is_refused(guard: Guard, body: bytes) -> None:
