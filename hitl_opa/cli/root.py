@@ -13,6 +13,8 @@ class Lazy(click.Group):
 
     homes: ClassVar[dict[str, str]] = {
         "decide": "hitl_opa.cli.decide",
+        "serve": "hitl_opa.cli.serve",
+        "keys": "hitl_opa.cli.serve",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -217,6 +217,13 @@ class Guard:
             )
         )
 
+    def describe(self) -> str:
+        """Engine, level and policy revision, in a line."""
+        engine = self._engine.describe()
+        return (
+            f"{engine['engine']} engine ({engine['version']}), level {self.config.level}, policy {self.revision[:12]}"
+        )
+
     # --- hosts
 
     def protect(self, options: ClaudeAgentOptions, **settings: Any) -> ClaudeAgentOptions:

@@ -1,0 +1,83 @@
+"""``hitl-opa serve`` and ``hitl-opa keys``: the decision API over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hitl_opa.cli.settings import guard_options, load_settings
+from hitl_opa.errors import ConfigError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8282, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@guard_options
+def serve(host: str, port: int, **settings: Any) -> None:
+    """Answer tool calls over HTTP.
+
+    \b
+    hitl-opa keys new ci --principal ci-bot --level 2    # once; prints what hitl.yaml needs
+    hitl-opa serve --port 8282
+    curl -H "Authorization: Bearer $KEY" -d '{"tool": "Bash", "input": {"command": "ls"}}' \\
+         http://127.0.0.1:8282/v1/decisions
+
+    POST /v1/decisions takes one tool call, or {"calls": [...]}. POST /v1/data/hitl/main/decision
+    answers as OPA does. Principal and level come from the key. /healthz and /openapi.json need none.
+    """
+    try:
+        import uvicorn
+
+        from hitl_opa.server import create_app
+    except ImportError as error:
+        raise ConfigError(
+            f"the decision API needs the extra `server`: pip install 'hitl-opa[server]' ({error})"
+        ) from None
+    from hitl_opa.guard import Guard
+
+    guard = Guard.open(load_settings(**settings))
+    app = create_app(guard)
+    click.echo(f"hitl-opa: {guard.describe()} on http://{host}:{port}", err=True)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+
+
+@click.group()
+def keys() -> None:
+    """API keys of the decision API."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--principal", required=True, help="Who calls made with this key are from.")
+@click.option("--level", default=1, show_default=True, type=click.IntRange(1, 4), help="Their autonomy level.")
+@click.option(
+    "--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the key to this new file, mode 0600."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def new(name: str, principal: str, level: int, write: Path | None, as_json: bool) -> None:
+    """Make a key: prints it once, and the lines that hitl.yaml needs. The key itself is kept nowhere."""
+    import os
+
+    import msgspec
+
+    from hitl_opa.server.keys import new_key
+
+    key, digest = new_key()
+    entry = {"name": name, "sha256": digest, "principal": principal, "level": level}
+    if write is not None:
+        try:
+            with os.fdopen(os.open(write, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(key + "\n")
+        except OSError as error:
+            raise ConfigError(f"{write}: {error.strerror}") from None
+    if as_json:
+        click.echo(msgspec.json.encode({"entry": entry, **({} if write else {"key": key})}))
+        return
+    click.echo(f"key: {write or key}")
+    click.echo("put this into hitl.yaml:")
+    click.echo("keys:")
+    click.echo(f"  - {{name: {name}, sha256: {digest}, principal: {principal}, level: {level}}}")
