@@ -154,6 +154,7 @@ class Sealed(msgspec.Struct, frozen=True):
     leaf: dict[str, Any]
     salt: bytes | None
     payload: bytes | None
+    clean: bool  # the leaf is plain JSON already, because a redactor had to see it so
 
 
 _OURS = (
@@ -179,12 +180,11 @@ def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
     if event.matches is not None:
         ours["matches"] = event.matches
     payload = {name: value for name in ("input", "result", "detail") if (value := getattr(event, name)) is not None}
-    if redact is not None:
-        # The redactor sees plain JSON, whatever the caller handed in
+    if redact is None:
+        encoded = canonical(payload) if payload else None
+    else:  # it sees plain JSON, whatever the caller handed in
         ours, payload = redact(clean(ours)), redact(clean(payload))
         encoded = canonical_clean(payload) if payload else None
-    else:
-        ours, encoded = clean(ours), canonical(payload) if payload else None
     if encoded is not None:
         ours["commitment"] = commitment(salt, encoded)
     leaf: dict[str, Any] = {"timestamp": event.timestamp or timestamp(time.time_ns())}
@@ -198,10 +198,13 @@ def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
         leaf["requested_by"] = event.principal
     if event.metrics:
         leaf["metrics"] = event.metrics
-    return Sealed({**clean(leaf), "hitl": ours}, None if encoded is None else salt, encoded)
+    leaf = {**(leaf if redact is None else clean(leaf)), "hitl": ours}
+    return Sealed(leaf, None if encoded is None else salt, encoded, redact is not None)
 
 
 def encode(sealed: Sealed, *, stream: str, seq: int, prev: bytes, labels: dict[str, str]) -> bytes:
     """The leaf's bytes at its place. ``prev`` is the tree head before it: a chain beside the tree."""
     ours = {**sealed.leaf["hitl"], "stream": stream, "seq": seq, "prev": prev.hex()}
-    return canonical_clean({**sealed.leaf, "hitl": ours, "labels": labels})
+    if sealed.clean:
+        return canonical_clean({**sealed.leaf, "hitl": ours, "labels": clean(labels)})
+    return canonical({**sealed.leaf, "hitl": ours, "labels": labels})

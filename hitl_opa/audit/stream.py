@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from hitl_opa.audit.canonical import canonical, clean
+from hitl_opa.audit.canonical import canonical
 from hitl_opa.audit.leaf import Receipt, Sealed, encode, timestamp
 from hitl_opa.audit.merkle import Tree, leaf_hash
 from hitl_opa.errors import AuditError
@@ -32,12 +32,14 @@ class Stream:
     """A writer's stream. ``placeholder`` is the parameter mark of the driver: ``?`` or ``%s``."""
 
     def __init__(self, labels: dict[str, str], placeholder: str = "?") -> None:
-        self._extra_labels = clean(labels)
+        self._extra_labels = labels
         mark = placeholder
         self._grow = f"UPDATE audit_stream SET size = size + {mark} WHERE stream = {mark}"  # noqa: S608  constants
-        self._find = f"SELECT id, size FROM audit_stream WHERE stream = {mark}"  # noqa: S608
+        self._find = (
+            "SELECT s.id, s.size, l.tree FROM audit_stream s "  # noqa: S608
+            f"LEFT JOIN audit_leaf l ON l.stream = s.id AND l.seq = s.size - {mark} WHERE s.stream = {mark}"
+        )
         self._begin = f"INSERT INTO audit_stream (stream, started, labels, size) VALUES ({', '.join([mark] * 4)})"  # noqa: S608
-        self._last = f"SELECT tree FROM audit_leaf WHERE stream = {mark} AND seq = {mark}"  # noqa: S608
         columns, marks = "stream, seq, leaf, tree, salt, payload", ", ".join([mark] * 6)
         self._insert = f"INSERT INTO audit_leaf ({columns}) VALUES ({marks})"  # noqa: S608
         self._start()
@@ -81,16 +83,12 @@ class Stream:
                 raise AuditError(f"stream {self.id} was removed from the audit log while it was being written")
             labels = canonical({**self.labels, "pid": self._pid}).decode()
             cursor.execute(self._begin, (self.id, timestamp(time.time_ns()), labels, more))
-        cursor.execute(self._find, (self.id,))
-        key, size = cursor.fetchone()
-        tree = Tree()
-        if size > more:
-            cursor.execute(self._last, (key, size - more - 1))
-            row = cursor.fetchone()
-            try:
-                tree = Tree.unpack(bytes(row[0])) if row else tree
-            except (TypeError, ValueError) as error:
-                raise AuditError(f"stream {self.id}: the tree after record {size - more - 1} is damaged") from error
+        cursor.execute(self._find, (more + 1, self.id))
+        key, size, packed = cursor.fetchone()
+        try:
+            tree = Tree() if packed is None else Tree.unpack(bytes(packed))
+        except (TypeError, ValueError) as error:
+            raise AuditError(f"stream {self.id}: the tree after record {size - more - 1} is damaged") from error
         if tree.size != size - more or tree.size < self._acknowledged.size:
             raise AuditError(
                 f"stream {self.id} holds {tree.size} of its {max(size - more, self._acknowledged.size)} records: "

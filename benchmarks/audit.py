@@ -1,0 +1,208 @@
+"""What the durable record costs: `AuditLog.append` beside one fsynced append of a plain JSON line.
+
+Both write the same decision event to the same disk, interleaved, so that a slow moment hits both.
+Budget: the ratio of the medians is at most 1.3. Then how fast a log is verified and read.
+
+    python benchmarks/audit.py [--json] [--appends N] [--verify N] [--directory DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hitl_opa.audit import AuditLog, Event
+from hitl_opa.audit.canonical import canonical
+from hitl_opa.model import (
+    Agent,
+    CallFacts,
+    Command,
+    Decision,
+    Document,
+    Effect,
+    Facts,
+    PathFact,
+    Policy,
+    Reason,
+    Risk,
+    Target,
+    Verb,
+    Verdict,
+)
+
+BUDGET = 1.3
+
+
+def sample(number: int) -> Event:
+    """A decision on a shell command of usual size (about 3 kB of input document)."""
+    real = f"/home/ada/project/build/{number}"
+    target = Target(type="path", value=f"build/{number}", real=real, place="workspace", inside=True)
+    path = PathFact(value=target.value, real=real, access="delete", place="workspace", inside=True)
+    document = Document(
+        call=CallFacts(id=f"toolu_{number}", tool="Bash", kind="shell", input={"command": f"rm -rf build/{number} …"}),
+        facts=Facts(
+            effects=[Effect(verb=Verb.DELETE, target=target, via="rm", traits=["force", "recursive"])] * 5,
+            commands=[Command(program="rm", args=["-rf", target.value])] * 3,
+            paths=[path] * 5,
+        ),
+        agent=Agent(session=f"s{number % 50}", principal="ada", level=2),
+    )
+    reason = Reason(rule="shell.delete", pack="shell", verdict=Verdict.ASK, risk=Risk.MEDIUM, message=f"deletes {real}")
+    decision = Decision(
+        verdict=Verdict.ASK,
+        risk=Risk.MEDIUM,
+        reason=reason.message,
+        reasons=[reason] * 3,
+        policy=Policy(revision=sha256(b"policy").hexdigest()),
+    )
+    return Event.decision(document, decision, decision_id=f"d{number}", elapsed_ms=0.7)
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Milliseconds that one run takes."""
+    start = time.perf_counter()
+    run()
+    return (time.perf_counter() - start) * 1e3
+
+
+def interval(statistic: Callable[[list[int]], float], size: int, rounds: int = 1000) -> tuple[float, float]:
+    """95 % bootstrap interval of a statistic of resampled indices."""
+    rng = random.Random(1)
+    values = sorted(statistic(rng.choices(range(size), k=size)) for _ in range(rounds))
+    return values[int(rounds * 0.025)], values[int(rounds * 0.975)]
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def appends(directory: Path, count: int) -> dict[str, Any]:
+    """Times of plain and recorded appends, paired."""
+    plain: list[float] = []
+    recorded: list[float] = []
+    descriptor = os.open(directory / "plain.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def line(event: Event) -> None:
+        os.write(descriptor, msgspec.json.encode(event) + b"\n")
+        os.fsync(descriptor)
+
+    with AuditLog.open(directory / "audit.db") as log:
+        for number in range(-50, count):
+            event = sample(abs(number))
+            pair = [(plain, lambda e=event: line(e)), (recorded, lambda e=event: log.append(e))]
+            for times, run in pair if number % 2 else pair[::-1]:
+                taken = timed(run)
+                if number >= 0:
+                    times.append(taken)
+        if not log.verify().ok:
+            raise SystemExit("the log does not verify")
+    os.close(descriptor)
+
+    def ratio(indices: list[int]) -> float:
+        return statistics.median(recorded[i] for i in indices) / statistics.median(plain[i] for i in indices)
+
+    low, high = interval(ratio, count)
+    return {
+        "plain_ms": {"p50": statistics.median(plain), "p99": percentile(plain, 0.99)},
+        "record_ms": {"p50": statistics.median(recorded), "p99": percentile(recorded, 0.99)},
+        "ratio": ratio(list(range(count))),
+        "ratio_ci95": [low, high],
+        "budget": BUDGET,
+    }
+
+
+def concurrent(directory: Path, threads: int, count: int) -> dict[str, Any]:
+    """Appends a second from several threads, which share commits."""
+    events = [sample(number) for number in range(count)]
+    with AuditLog.open(directory / "threads.db") as log:
+        workers = [
+            threading.Thread(target=lambda at=at: [log.append(event) for event in events[at::threads]])
+            for at in range(threads)
+        ]
+
+        def run() -> None:
+            for worker in workers:
+                worker.start()
+            for worker in workers:
+                worker.join()
+
+        taken = timed(run)
+    return {"threads": threads, "per_second": count / taken * 1e3}
+
+
+def reading(directory: Path, count: int) -> dict[str, Any]:
+    """Verifying and reading a log of ``count`` records (written a thousand to a commit to save time)."""
+    path = directory / "large.db"
+    with AuditLog.open(path) as log:
+        for start in range(0, count, 1000):
+            log._transaction([log._seal(sample(number)) for number in range(start, min(start + 1000, count))])
+        verify_ms = timed(log.verify)
+        tail_ms = timed(lambda: list(log.tail(20)))
+        scan_ms = timed(lambda: sum(1 for _ in log.records()))
+    return {
+        "records": count,
+        "bytes_per_record": path.stat().st_size / count,
+        "verify_per_second": count / verify_ms * 1e3,
+        "read_per_second": count / scan_ms * 1e3,
+        "tail_20_ms": tail_ms,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--appends", type=int, default=2000)
+    parser.add_argument("--verify", type=int, default=20_000, help="records in the log that is verified")
+    parser.add_argument("--directory", default=None, help="a directory on the disk to measure")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.directory) as name:
+        directory = Path(name)
+        gc.disable()
+        event = sample(1)
+        encode = statistics.median(timed(lambda: canonical(event.input)) for _ in range(200))
+        result: dict[str, Any] = {
+            "append": appends(directory, arguments.appends),
+            "encode_ms": encode,
+            "concurrent": [concurrent(directory, threads, 1000) for threads in (1, 8)],
+            "reading": reading(directory, arguments.verify),
+        }
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    else:
+        show(result)
+    return 0 if result["append"]["ratio"] <= BUDGET else 1
+
+
+def show(result: dict[str, Any]) -> None:
+    append, read = result["append"], result["reading"]
+    low, high = append["ratio_ci95"]
+    rows = [
+        ("fsynced JSON line", f"p50 {append['plain_ms']['p50']:.3f} ms", f"p99 {append['plain_ms']['p99']:.3f} ms"),
+        ("AuditLog.append", f"p50 {append['record_ms']['p50']:.3f} ms", f"p99 {append['record_ms']['p99']:.3f} ms"),
+        ("ratio", f"{append['ratio']:.2f} x", f"95 % CI {low:.2f}-{high:.2f}, budget {append['budget']}"),
+        ("canonical JSON of the document", f"{result['encode_ms'] * 1e3:.0f} us", ""),
+        *((f"appends, {c['threads']} threads", f"{c['per_second']:,.0f} /s", "") for c in result["concurrent"]),
+        ("verify", f"{read['verify_per_second']:,.0f} records/s", f"{read['records']:,} records"),
+        ("read", f"{read['read_per_second']:,.0f} records/s", f"{read['bytes_per_record']:,.0f} bytes a record"),
+        ("last 20", f"{read['tail_20_ms']:.1f} ms", ""),
+    ]
+    for name, value, note in rows:
+        print(f"{name:<32}{value:<24}{note}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
