@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hitl_opa.errors import Denied, HitlError
     from hitl_opa.guard import Guard
     from hitl_opa.model import Decision, PermissionMode, Risk, Session, ToolCall, Verdict
+    from hitl_opa.terminal import TerminalReviewer
 
 _HOMES = {
     "Decision": "hitl_opa.model",
@@ -22,11 +23,23 @@ _HOMES = {
     "PermissionMode": "hitl_opa.model",
     "Risk": "hitl_opa.model",
     "Session": "hitl_opa.model",
+    "TerminalReviewer": "hitl_opa.terminal",
     "ToolCall": "hitl_opa.model",
     "Verdict": "hitl_opa.model",
 }
 
-__all__ = ["Decision", "Denied", "Guard", "HitlError", "PermissionMode", "Risk", "Session", "ToolCall", "Verdict"]
+__all__ = [
+    "Decision",
+    "Denied",
+    "Guard",
+    "HitlError",
+    "PermissionMode",
+    "Risk",
+    "Session",
+    "TerminalReviewer",
+    "ToolCall",
+    "Verdict",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,252 @@
+"""What a review looks like: a request in, lines out. Everything the model wrote passes `spans` first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from hitl_opa.model import Decision, Question, Reason, ReviewRequest, Risk, Verdict
+from hitl_opa.terminal.edits import Change
+from hitl_opa.terminal.text import Line, Span, block, carets, mixed, spans, visible, wrap
+from hitl_opa.terminal.words import MAX_EFFECTS, dangerous, happenings, programs, setting
+
+MAX_LINES = 60  # of a diff or command before the rest has to be asked for
+MAX_CHARS = 20_000
+_RISKS = {Risk.LOW: "green", Risk.MEDIUM: "yellow", Risk.HIGH: "danger", Risk.CRITICAL: "critical"}
+_BREAKS = re.compile(r"[;&|\n()`]")
+
+
+class Section:
+    """A heading and its lines. ``rest`` counts the lines that were left out."""
+
+    def __init__(self, title: str, lines: Iterable[Line], *, rest: int = 0, code: bool = False) -> None:
+        self.title = title
+        self.lines = list(lines)
+        self.rest = rest
+        self.code = code
+
+    def draw(self, columns: int) -> Iterator[Line]:
+        yield from wrap([Span(self.title, "bold")], columns, hanging=2)
+        for line in self.lines:
+            for part in wrap(line, columns, indent=2, hanging=0 if self.code else 2, words=not self.code):
+                yield part
+                if self.code and (below := carets(part)):
+                    yield below
+        if self.rest:
+            rest = Span(f"… {self.rest} more lines that you have not seen: v shows them", "yellow")
+            yield from wrap([rest], columns, indent=2)
+
+
+def head(request: ReviewRequest, waiting: int, columns: int, *, unicode: bool) -> Iterator[Line]:
+    """The rule across the screen, and what this is."""
+    risk = request.decision.risk
+    yield [Span(("─" if unicode else "-") * columns, "dim")]
+    title: Line = [Span("May the agent do this?  ", "bold"), *spans(request.call.tool, "bold"), Span("   ")]
+    title.append(Span(f" risk {risk} ", _RISKS[risk]))
+    if waiting:
+        title.append(Span(f"   {waiting} more waiting", "dim"))
+    yield from wrap(title, columns)
+
+
+def sections(request: ReviewRequest, edit: Change | None, *, everything: bool) -> list[Section]:
+    """The review, in the order in which it is read."""
+    wanted = everything or request.decision.obligation("context") is not None
+    parts = [_effects(request, everything=everything)]
+    command = request.call.input.get("command")
+    if request.document.call.kind == "shell" and isinstance(command, str):
+        parts.append(_command(request, command, everything=everything))
+        if lines := programs(request.document.facts):
+            numbered = [spans(f"{n}. {line}") for n, line in enumerate(lines[: None if wanted else MAX_EFFECTS], 1)]
+            parts.append(Section("Programs it runs", numbered, rest=len(lines) - len(numbered)))
+    elif edit is not None:
+        parts.append(_diff(edit, everything=everything))
+    else:
+        parts.append(_input(request, everything=everything))
+    parts.append(_reasons(request.decision))
+    if words := own_words(request):
+        parts.append(_words(words, everything=wanted))
+    if wanted:
+        parts.append(Section("Where it comes from", [[Span(line)] for line in setting(request.document)]))
+    return parts
+
+
+def own_words(request: ReviewRequest) -> str:
+    """What the agent says of the call; nobody has checked it."""
+    given = request.call.input.get("description")
+    about = given if isinstance(given, str) and request.document.call.kind in {"shell", "agent"} else ""
+    return "\n".join(part for part in (about.strip(), request.rationale.strip()) if part)
+
+
+def keys(request: ReviewRequest, *, hidden: bool) -> Line:
+    """The prompt. ``hidden``: there are lines that have not been seen."""
+    offered = [("a", "approve"), ("r", "reject, saying why"), ("e", "edit")]
+    if hidden:
+        offered.append(("v", "view all"))
+    elif own_words(request):
+        offered.append(("v", "more"))
+    offered.append(("?", "help"))
+    line: Line = []
+    for key, what in offered:
+        line += [Span(key, "bold"), Span(f" {what}   ")]
+    return line
+
+
+HELP = """
+a  Approve: the call runs exactly as shown, once. Nothing is remembered for the next call. Where the \
+risk is high enough you are asked to type a phrase instead of one key.
+r  Reject: it does not run. Your reason reaches the agent, so say what it should do instead.
+e  Edit: change the input in $EDITOR, or on one line. Policy judges the changed call again, and if \
+that makes it worse you are asked once more.
+v  View everything: long diffs and commands in full, the agent's own words, where the call comes from.
+?  This help.
+
+What you see is what the guard found in the call. The agent's own words stand apart, because nobody \
+has checked them. Text like <U+202E> stands for a character that you could not have seen.
+Ctrl-C stops the agent. If you do not answer in time, the call is denied.
+Why a rule fired, and what would change it: hitl-opa explain.
+"""
+
+
+def question(asked: Question, number: int, chosen: frozenset[int], *, agent: bool) -> Iterator[Line]:
+    """A question with its options numbered; ``chosen`` are the ones ticked so far."""
+    title = "The agent asks" if agent else "One question first"
+    header = f" ({visible(asked.header)})" if asked.header else ""
+    yield [Span(f"{title}{header}", "bold"), Span(f"   question {number}" if number > 1 else "", "dim")]
+    for line in block(asked.question):
+        yield [Span("  "), *line]
+    for at, option in enumerate(asked.options, 1):
+        label, description = option.get("label", ""), option.get("description", "")
+        tick = ("[x] " if at in chosen else "[ ] ") if asked.multiSelect else ""
+        line = [Span(f"  {at}", "bold"), Span(f"  {tick}"), *spans(label)]
+        yield [*line, Span("  ", "dim"), *spans(description, "dim")] if description else line
+
+
+def _effects(request: ReviewRequest, *, everything: bool) -> Section:
+    found = happenings(request.document.facts)
+    shown = found if everything else found[:MAX_EFFECTS]
+    lines: list[Line] = []
+    for text, bad in shown:
+        lines.append([Span("! " if bad else "- ", "danger" if bad else ""), *_marked(text, bold=bad)])
+    if not found:
+        lines.append([Span("Policy knows nothing about what this tool does.", "yellow")])
+    return Section("What will happen", lines, rest=len(found) - len(shown))
+
+
+def _marked(text: str, *, bold: bool) -> Line:
+    """A sentence that `visible` has been over already."""
+    return [Span(text, "bold" if bold else "")]
+
+
+def _command(request: ReviewRequest, command: str, *, everything: bool) -> Section:
+    where = visible(request.document.context.cwd)
+    shown = command if everything else command[:MAX_CHARS]
+    lines = _lines_of(shown, _danger(request, shown))
+    kept = lines if everything else lines[:MAX_LINES]
+    section = Section(f"Command, in {where}", kept, rest=len(lines) - len(kept), code=True)
+    section.rest += command[len(shown) :].count("\n") + (len(shown) < len(command))
+    if words := mixed(command):
+        section.lines.append([Span(f"Mixes alphabets, look twice: {', '.join(words[:5])}", "yellow")])
+    return section
+
+
+def _danger(request: ReviewRequest, command: str) -> list[bool]:
+    """For each character of the command whether it belongs to the part to look at twice."""
+    marks = [False] * len(command)
+    facts = request.document.facts
+    quoted = [(o.via, o.text) for o in facts.opaque if o.text]
+    quoted += [(e.via, e.target.value) for e in facts.effects if dangerous(e) and e.target.value]
+    for via, value in quoted:
+        for start, end in _places(command, value):
+            first = _program(command, via, start)
+            marks[first:end] = [True] * (end - first)
+    return marks
+
+
+def _places(command: str, value: str) -> Iterator[tuple[int, int]]:
+    """Where ``value`` stands in the command as a word of its own."""
+    for found in re.finditer(re.escape(value), command):
+        before = command[found.start() - 1 : found.start()] if found.start() else ""
+        after = command[found.end() : found.end() + 1]
+        if not (before.isalnum() or after.isalnum()):
+            yield found.span()
+
+
+def _program(command: str, via: str, at: int) -> int:
+    """Where the simple command around ``at`` starts, if that is the program meant, else ``at``."""
+    start = max((m.end() for m in _BREAKS.finditer(command, 0, at)), default=0)
+    words = command[start:at]
+    found = re.search(rf"(?<![\w./-]){re.escape(via)}(?![\w-])", words) if via else None
+    if found:
+        return start + found.start()
+    slash = re.search(rf"(?<!\S)\S*/{re.escape(via)}(?!\S)", words) if via else None
+    return start + slash.start() if slash else at
+
+
+def _lines_of(text: str, marks: list[bool]) -> list[Line]:
+    lines: list[Line] = [[]]
+    start = 0
+    for at in range(1, len(text) + 1):
+        if at < len(text) and marks[at] == marks[start] and text[at] != "\n" and text[at - 1] != "\n":
+            continue
+        piece = text[start:at]
+        if piece == "\n":
+            lines.append([])
+        elif piece:
+            lines[-1] += spans(piece.expandtabs(4), "danger" if marks[start] else "")
+        start = at
+    return lines
+
+
+def _diff(edit: Change, *, everything: bool) -> Section:
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    lines = [spans(line.expandtabs(4), styles.get(line[:1], "")) for line in edit.lines]
+    kept = lines if everything else lines[:MAX_LINES]
+    notes = [[Span(visible(note), "yellow")] for note in edit.notes]
+    title = f"Change to {visible(edit.path)}" if edit.path else "Change"
+    if words := mixed("\n".join(edit.lines[:MAX_LINES])):
+        notes.append([Span(f"Mixes alphabets, look twice: {', '.join(words[:5])}", "yellow")])
+    return Section(title, [*notes, *kept], rest=len(lines) - len(kept), code=True)
+
+
+def _input(request: ReviewRequest, *, everything: bool) -> Section:
+    lines: list[Line] = []
+    for name, value in request.call.input.items():
+        text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+        first, *more = block(text if everything else text[:MAX_CHARS])
+        lines.append([*spans(name, "bold"), Span(": "), *first])
+        lines += [[Span("  "), *line] for line in more]
+    kept = lines if everything else lines[:MAX_LINES]
+    return Section("Input", kept or [[Span("none", "dim")]], rest=len(lines) - len(kept))
+
+
+def _reasons(decision: Decision) -> Section:
+    why = [r for r in decision.reasons if r.verdict is not Verdict.ALLOW] or decision.reasons
+    lines: list[Line] = []
+    for reason in why:
+        lines.append(_reason(reason))
+        if reason.remedy:
+            lines.append([Span("  instead: ", "dim"), *spans(reason.remedy, "dim")])
+    if decision.waived:
+        lines.append([Span(f"waived: {', '.join(visible(w) for w in decision.waived)}", "dim")])
+    return Section("Why you are asked", lines)
+
+
+def _reason(reason: Reason) -> Line:
+    style = "yellow" if reason.risk in {Risk.LOW, Risk.MEDIUM} else "danger"
+    return [
+        Span(f"{reason.risk:<8}", style),
+        Span(" "),
+        *spans(reason.message),
+        Span(f"  [{visible(reason.rule)}]", "dim"),
+    ]
+
+
+def _words(words: str, *, everything: bool) -> Section:
+    lines = list(block(words, "dim"))
+    if everything:
+        return Section("The agent says (nobody has checked this)", lines)
+    first = visible(words.split("\n", 1)[0])
+    cut = first if len(first) <= 70 else first[:69] + "…"
+    return Section("The agent says (nobody has checked this; v for all)", [[Span(cut, "dim")]])
