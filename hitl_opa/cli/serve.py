@@ -54,9 +54,7 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--principal", required=True, help="Who calls made with this key are from.")
 @click.option("--level", default=1, show_default=True, type=click.IntRange(1, 4), help="Their autonomy level.")
-@click.option(
-    "--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the key to this new file, mode 0600."
-)
+@click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the key to a new file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(name: str, principal: str, level: int, write: Path | None, as_json: bool) -> None:
     """Make a key: prints it once, and the lines that hitl.yaml needs. The key itself is kept nowhere."""
