@@ -106,7 +106,7 @@ class AuditLog:
             raise AuditError(f"audit log {self.path} was opened to be read")
         sealed = self._seal(event)
         if cursor is not None:
-            return self._stream.write(cursor, [sealed])[0][0]
+            return self._stream.write(cursor, [sealed]).receipts[0]
         ticket = _Ticket(sealed)
         self._waiting.append(ticket)
         with self._writing:
@@ -141,7 +141,7 @@ class AuditLog:
         try:
             cursor = connection.execute("BEGIN IMMEDIATE")
             try:
-                receipts, tree = self._stream.write(cursor, events)
+                written = self._stream.write(cursor, events)
                 cursor.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -150,8 +150,8 @@ class AuditLog:
         except sqlite3.Error as error:
             raise database.explain(error, self.path) from error
         self._check_files()
-        self._stream.acknowledge(tree)
-        return receipts
+        self._stream.acknowledge(written)
+        return written.receipts
 
     def _open(self) -> sqlite3.Connection:
         if self._closed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hitl_opa.audit.canonical import canonical
 from hitl_opa.audit.leaf import Receipt, Sealed, encode, timestamp
@@ -28,13 +28,22 @@ class Cursor(Protocol):
     def fetchone(self) -> Any: ...
 
 
+class Written(NamedTuple):
+    """What a write did: a receipt for each event, the stream's row and its tree after them."""
+
+    receipts: list[Receipt]
+    key: int
+    tree: Tree
+
+
 class Stream:
     """A writer's stream. ``placeholder`` is the parameter mark of the driver: ``?`` or ``%s``."""
 
     def __init__(self, labels: dict[str, str], placeholder: str = "?") -> None:
         self._extra_labels = labels
         mark = placeholder
-        self._grow = f"UPDATE audit_stream SET size = size + {mark} WHERE stream = {mark}"  # noqa: S608  constants
+        self._advance = f"UPDATE audit_stream SET size = {mark} WHERE id = {mark} AND size = {mark}"  # noqa: S608  constants
+        self._grow = f"UPDATE audit_stream SET size = size + {mark} WHERE stream = {mark}"  # noqa: S608
         self._find = (
             "SELECT s.id, s.size, l.tree FROM audit_stream s "  # noqa: S608
             f"LEFT JOIN audit_leaf l ON l.stream = s.id AND l.seq = s.size - {mark} WHERE s.stream = {mark}"
@@ -48,13 +57,15 @@ class Stream:
         self._pid = os.getpid()
         self.id = os.urandom(16).hex()
         self.labels = {"app": "hitl-opa", **self._extra_labels, "id": self.id}
+        self._key = 0
         self._acknowledged = Tree()
 
-    def write(self, cursor: Cursor, events: Sequence[Sealed]) -> tuple[list[Receipt], Tree]:
+    def write(self, cursor: Cursor, events: Sequence[Sealed]) -> Written:
         """Append these events; they are part of the log once the cursor's transaction commits.
 
-        Returns the receipts and the tree after them. Raises AuditError where the database no
-        longer holds what this stream has written, and whatever the driver raises.
+        Then what this returns should go to `acknowledge`; without, the next write only takes longer.
+        Raises AuditError where the database no longer holds what this stream has written, and
+        whatever the driver raises.
         """
         if self._pid != os.getpid():
             self._start()
@@ -68,15 +79,20 @@ class Stream:
             payload = None if event.payload is None else event.payload.decode()
             rows.append((key, tree.size - 1, leaf.decode(), tree.pack(), event.salt, payload))
         cursor.executemany(self._insert, rows)
-        return receipts, tree
+        return Written(receipts, key, tree)
 
-    def acknowledge(self, tree: Tree) -> None:
-        """The transaction that led to ``tree`` is durable: from now on anything less is tampering."""
-        if tree.size > self._acknowledged.size:
-            self._acknowledged = tree
+    def acknowledge(self, written: Written) -> None:
+        """This is durable: from now on anything less is tampering, and the next write need not look."""
+        if written.tree.size > self._acknowledged.size:
+            self._key, self._acknowledged = written.key, written.tree
 
     def _state(self, cursor: Cursor, more: int) -> tuple[int, Tree]:
         # The update comes first: it takes the write lock (SQLite) or the row (PostgreSQL) before anything is read
+        if self._key:
+            size = self._acknowledged.size
+            cursor.execute(self._advance, (size + more, self._key, size))
+            if cursor.rowcount == 1:
+                return self._key, self._acknowledged
         cursor.execute(self._grow, (more, self.id))
         if cursor.rowcount == 0:
             if self._acknowledged.size:
