@@ -71,7 +71,13 @@ reasons contains r if {
 	}
 }
 
-within if lib.risk_rank[gather.risk] <= lib.risk_rank[data.hitl.settings.levels[sprintf("%d", [level])]]
+# A level without a usable risk in the settings runs nothing alone.
+within if {
+	limit := object.get(data.hitl.settings.levels, names[level], "none")
+	object.get(lib.risk_rank, gather.risk, 3) <= object.get(lib.risk_rank, limit, -1)
+}
+
+names := {2: "2", 3: "3", 4: "4"}
 
 alone if {
 	level > 2
@@ -88,7 +94,7 @@ alone if {
 accepted_edit if {
 	input.agent.mode == "acceptEdits"
 	level == 2
-	lib.risk_rank[gather.risk] <= lib.risk_rank.medium
+	gather.risk in ["low", "medium"]
 	lib.edits_only
 }
 

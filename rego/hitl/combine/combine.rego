@@ -5,6 +5,8 @@ package hitl.combine
 
 import data.hitl.autonomy
 import data.hitl.confidence
+import data.hitl.demands
+import data.hitl.document
 import data.hitl.gather
 import data.hitl.lib
 import data.hitl.modes
@@ -39,8 +41,21 @@ waived contains id if {
 #   risk: critical
 #   remedy: Use the policy bundle and the adapter of the same release.
 faults contains r if {
-	input.version != "1"
+	not current
 	r := fault("main.input-version", "The input document is not of the version that this policy judges.", "Use the policy bundle and the adapter of the same release.")
+}
+
+current if input.version == "1"
+
+# METADATA
+# title: The input document is incomplete
+# custom:
+#   id: main.malformed-input
+#   risk: critical
+#   remedy: Send every field of the input document, each of its type.
+faults contains r if {
+	not document.sound
+	r := fault("main.malformed-input", "The input document is incomplete or has fields of the wrong type.", "Send every field of the input document, each of its type.")
 }
 
 # METADATA
@@ -50,7 +65,7 @@ faults contains r if {
 #   risk: critical
 #   remedy: A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.
 faults contains r if {
-	count(gather.malformed) > 0
+	gather.malformed
 	r := fault("main.malformed-reason", "A policy rule contributed something that is no reason.", "A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.")
 }
 
@@ -59,10 +74,10 @@ faults contains r if {
 # custom:
 #   id: main.malformed-obligation
 #   risk: critical
-#   remedy: An obligation is {id, type, properties}.
+#   remedy: An obligation is {id, type, properties}; see the obligations that there are.
 faults contains r if {
-	gather.obligation_malformed
-	r := fault("main.malformed-obligation", "A policy rule contributed something that is no obligation.", "An obligation is {id, type, properties}.")
+	demands.malformed
+	r := fault("main.malformed-obligation", "A policy rule contributed something that is no obligation.", "An obligation is {id, type, properties}; see the obligations that there are.")
 }
 
 # METADATA
@@ -72,7 +87,7 @@ faults contains r if {
 #   risk: critical
 #   remedy: Let one rule rewrite a call.
 faults contains r if {
-	gather.rewrite_conflict
+	demands.rewrite_conflict
 	r := fault("main.rewrite-conflict", "Two policy rules rewrite this call differently.", "Let one rule rewrite a call.")
 }
 
@@ -85,6 +100,26 @@ fault(id, message, remedy) := {
 	"remedy": remedy,
 	"floor": false,
 	"waives": [],
+}
+
+# METADATA
+# title: A rule demands an approval
+# custom:
+#   id: main.approval-demanded
+#   risk: low
+#   remedy: Approve the call.
+stated contains r if {
+	count(demands.human) > 0
+	r := {
+		"rule": "main.approval-demanded",
+		"pack": "main",
+		"verdict": "ask",
+		"risk": gather.risk,
+		"message": "A policy rule demands that a human answers this call.",
+		"remedy": "Approve the call.",
+		"floor": true,
+		"waives": [],
+	}
 }
 
 # --- deny beats ask beats allow
@@ -108,13 +143,14 @@ asks if {
 #   remedy: Configure an approval store, or run the agent with a reviewer.
 nobody contains r if {
 	asks
+	not denies
 	modes.alone
 	not input.context.durable
 	r := {
 		"rule": "modes.unattended",
 		"pack": "modes",
 		"verdict": "deny",
-		"risk": gather.risk,
+		"risk": risk,
 		"message": "This call needs a human, and nobody is there to ask.",
 		"remedy": "Configure an approval store, or run the agent with a reviewer.",
 		"floor": false,
@@ -122,23 +158,32 @@ nobody contains r if {
 	}
 }
 
+# METADATA
+# description: >-
+#   Undefined, and so denied, where the tool's tier said nothing: it always does.
 verdict := "deny" if denies
 
 verdict := "deny" if count(nobody) > 0
 
 verdict := "ask" if {
+	tiered
 	asks
 	not denies
 	count(nobody) == 0
 }
 
 verdict := "allow" if {
+	tiered
 	not asks
 	not denies
-	count(gather.kept) > 0
 }
 
-risk := lib.risk_names[max({lib.risk_rank[r.risk] | some r in stated})]
+tiered if {
+	some r in gather.stated
+	r.pack == "tier"
+}
+
+risk := lib.highest(stated)
 
 # An ask that does not hold at level 4 is shown as what it is there: allowed, and watched.
 shown contains r if {
@@ -162,12 +207,13 @@ relaxed(r) if {
 # Strictest first, then riskiest, then the most specific.
 generality := {"effects": 1, "tier": 2, "modes": 3, "autonomy": 4}
 
-ordered := [entry[4] |
+ordered := [entry[5] |
 	some entry in sort({[
-		0 - lib.verdict_rank[r.verdict],
-		0 - lib.risk_rank[r.risk],
+		0 - object.get(lib.verdict_rank, r.verdict, 2),
+		0 - object.get(lib.risk_rank, r.risk, 3),
 		object.get(generality, r.pack, 0),
 		r.rule,
+		r.message,
 		r,
 	] |
 		some r in shown

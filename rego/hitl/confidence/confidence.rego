@@ -2,30 +2,36 @@
 # title: Confidence routing
 # description: >-
 #   Where the agent's confidence is known it decides who looks: it only tightens. Thresholds are
-#   data.hitl.settings.confidence.
+#   data.hitl.settings.confidence; where they are broken a human decides.
 package hitl.confidence
 
 import data.hitl.gather
 
 # METADATA
 # description: The band that the confidence falls in; `execute` where it is unknown.
-default band := "execute"
+band := "execute" if not input.agent.confidence.known
 
-band := "monitor" if {
-	input.agent.confidence.known
-	input.agent.confidence.value < data.hitl.settings.confidence.execute
-	input.agent.confidence.value >= data.hitl.settings.confidence.monitor
+band := reached if input.agent.confidence.known
+
+default reached := "escalate"
+
+reached := "execute" if at_least("execute")
+
+reached := "monitor" if {
+	at_least("monitor")
+	not at_least("execute")
 }
 
-band := "clarify" if {
-	input.agent.confidence.known
-	input.agent.confidence.value < data.hitl.settings.confidence.monitor
-	input.agent.confidence.value >= data.hitl.settings.confidence.clarify
+reached := "clarify" if {
+	at_least("clarify")
+	not at_least("monitor")
+	not at_least("execute")
 }
 
-band := "escalate" if {
-	input.agent.confidence.known
-	input.agent.confidence.value < data.hitl.settings.confidence.clarify
+at_least(name) if {
+	is_number(data.hitl.settings.confidence[name])
+	input.agent.confidence.value >= data.hitl.settings.confidence[name]
+	input.agent.confidence.value <= 1
 }
 
 # METADATA

@@ -18,32 +18,55 @@ said contains r if {
 }
 
 said contains r if {
+	count(lib.changed) > 0
 	some x in data.hitl.packs.files.reasons
 	r := named(x, "files")
 }
 
 said contains r if {
-	some x in data.hitl.packs.network.reasons
-	r := named(x, "network")
-}
-
-said contains r if {
-	some x in data.hitl.packs.remotes.reasons
-	r := named(x, "remotes")
-}
-
-said contains r if {
-	some x in data.hitl.packs.secrets.reasons
-	r := named(x, "secrets")
-}
-
-said contains r if {
+	"path" in lib.types
 	some x in data.hitl.packs.self.reasons
 	r := named(x, "self")
 }
 
 said contains r if {
-	input.call.kind == "shell"
+	networked
+	some x in data.hitl.packs.network.reasons
+	r := named(x, "network")
+}
+
+networked if "host" in lib.types
+
+networked if "code" in lib.types
+
+networked if count(lib.traits & {"reverse-shell", "listen"}) > 0
+
+said contains r if {
+	remote
+	some x in data.hitl.packs.remotes.reasons
+	r := named(x, "remotes")
+}
+
+remote if "remote" in lib.types
+
+remote if "database" in lib.types
+
+said contains r if {
+	sensitive
+	some x in data.hitl.packs.secrets.reasons
+	r := named(x, "secrets")
+}
+
+sensitive if count(input.facts.secrets) > 0
+
+sensitive if "secret" in lib.types
+
+sensitive if "secret" in lib.traits
+
+sensitive if count((lib.taken | lib.changed) & {"credentials", "env-file", "system-auth"}) > 0
+
+said contains r if {
+	count(lib.traits) > 0
 	some x in data.hitl.packs.shell.reasons
 	r := named(x, "shell")
 }
@@ -61,13 +84,18 @@ said contains r if {
 }
 
 said contains r if {
+	some x in data.hitl.packs.sequences.reasons
+	r := named(x, "sequences")
+}
+
+said contains r if {
 	some x in data.hitl.custom.reasons
 	r := named(x, "custom")
 }
 
 # METADATA
 # description: A reason with its pack and the fields that a rule may leave out.
-named(x, pack) := object.union({"pack": pack, "remedy": "", "floor": false, "waives": []}, x) if is_object(x)
+named(x, pack) := object.union(object.union({"remedy": "", "floor": false, "waives": []}, x), {"pack": pack}) if is_object(x)
 
 # Not an object: kept, so that it is seen as malformed instead of vanishing.
 named(x, _) := x if not is_reason(x)
@@ -82,23 +110,32 @@ stated contains r if {
 }
 
 # METADATA
-# description: What was said in no form that can be combined; it denies, it never vanishes.
-malformed contains r if {
-	some r in said
-	not well_formed(r)
+# description: True where something was said in no form that can be combined; it denies, it never vanishes.
+default malformed := false
+
+malformed if count(said) != count(stated)
+
+malformed if {
+	reasons := data.hitl.custom.reasons
+	not listed(reasons)
 }
 
 well_formed(r) if {
 	is_object(r)
 	is_string(r.rule)
-	is_string(r.pack)
 	is_string(r.message)
 	is_string(r.remedy)
 	is_boolean(r.floor)
 	is_array(r.waives)
-	lib.verdict_rank[r.verdict] >= 0
-	lib.risk_rank[r.risk] >= 0
+	r.verdict in ["allow", "ask", "deny"]
+	r.risk in ["low", "medium", "high", "critical"]
 }
+
+listed(x) if is_set(x)
+
+listed(x) if is_array(x)
+
+listed(x) if is_object(x)
 
 waivers contains id if {
 	some r in stated
@@ -108,10 +145,10 @@ waivers contains id if {
 # METADATA
 # description: An ask that some reason waives; floors, critical asks and denies are never waived.
 liftable(r) if {
+	r.rule in waivers
 	r.verdict == "ask"
 	r.floor == false
 	r.risk != "critical"
-	r.rule in waivers
 }
 
 # METADATA
@@ -131,38 +168,4 @@ waived contains id if {
 
 # METADATA
 # description: The highest risk left.
-risk := lib.risk_names[max({lib.risk_rank[r.risk] | some r in kept})]
-
-# METADATA
-# description: Obligations that rules ask for.
-obliged contains o if {
-	some o in data.hitl.custom.obligations
-}
-
-# METADATA
-# description: True where two rules rewrite the call differently.
-default rewrite_conflict := false
-
-rewrite_conflict if {
-	rewrites := {o.properties |
-		some o in obliged
-		o.type == "rewrite"
-	}
-	count(rewrites) > 1
-}
-
-# METADATA
-# description: True where something was contributed that is no obligation.
-default obligation_malformed := false
-
-obligation_malformed if {
-	some o in obliged
-	not shaped(o)
-}
-
-shaped(o) if {
-	is_object(o)
-	is_string(o.id)
-	is_string(o.type)
-	is_object(o.properties)
-}
+risk := lib.highest(kept)

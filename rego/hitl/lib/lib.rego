@@ -12,19 +12,107 @@ risk_rank := {"low": 0, "medium": 1, "high": 2, "critical": 3}
 risk_names := ["low", "medium", "high", "critical"]
 
 # METADATA
-# description: The effects with one of these verbs on one of these places.
-effects(verbs, places) := [e |
+# description: The highest risk of these reasons; undefined where there are none.
+highest(reasons) := risk_names[max({object.get(risk_rank, r.risk, 3) | some r in reasons})]
+
+# METADATA
+# description: What each permission of a tier says of a call.
+permissions := {"auto": "allow", "confirm": "ask", "approve": "ask"}
+
+# METADATA
+# description: True for a tier that can be used; one that is misspelled counts as not listed.
+proper(cell) if {
+	cell.permission in ["auto", "confirm", "approve"]
+	cell.risk in risk_names
+}
+
+# METADATA
+# description: >-
+#   The effects by target type, verb and place, grouped once for every rule. Iterate it; do not index
+#   it with variables, which costs the embedded engine ten times as much.
+at[type][verb][place] contains e if {
 	some e in input.facts.effects
-	e.verb in verbs
+	type := e.target.type
+	verb := e.verb
+	place := e.target.place
+}
+
+# METADATA
+# description: The verbs of this call's effects.
+verbs contains verb if {
+	some e in input.facts.effects
+	verb := e.verb
+}
+
+# METADATA
+# description: The target types of this call's effects.
+types contains type if {
+	some e in input.facts.effects
+	type := e.target.type
+}
+
+# METADATA
+# description: The traits of this call's effects.
+traits contains trait if {
+	some e in input.facts.effects
+	some trait in e.traits
+}
+
+# METADATA
+# description: The places of the paths that this call changes.
+changed contains place if {
+	some e in input.facts.effects
+	e.target.type == "path"
+	e.verb in ["write", "delete", "configure"]
+	place := e.target.place
+}
+
+# METADATA
+# description: The places of the paths whose content this call takes in or passes on.
+taken contains place if {
+	some e in input.facts.effects
+	e.target.type == "path"
+	e.verb in ["read", "send"]
+	place := e.target.place
+}
+
+# METADATA
+# description: The effects on targets of this type with one of these verbs on one of these places.
+on(type, some_verbs, places) := {e |
+	some e in input.facts.effects
+	e.target.type == type
+	e.verb in some_verbs
 	e.target.place in places
-]
+}
 
 # METADATA
 # description: The effects that carry this trait.
-marked(trait) := [e |
+marked(trait) := {e |
 	some e in input.facts.effects
 	trait in e.traits
-]
+}
+
+# METADATA
+# description: Those of these effects that carry one of these traits.
+among(found, some_traits) := {e |
+	some e in found
+	some trait in e.traits
+	trait in some_traits
+}
+
+# METADATA
+# description: The effects by which something leaves this machine for others to have, the pinned hosts left out.
+outward contains e if {
+	some e in input.facts.effects
+	e.verb in ["send", "publish", "spend"]
+	e.target.type in ["host", "remote", "person", "account"]
+	not kept(e)
+}
+
+kept(e) if {
+	e.target.type == "host"
+	e.target.place in ["loopback", "pinned"]
+}
 
 # METADATA
 # description: The targets of these effects for a message, three at most, and how many more there are.
@@ -53,29 +141,34 @@ shown(target) := concat(" ", ["a", target.type]) if {
 }
 
 # METADATA
-# description: True where no effect changes anything and nothing is opaque.
+# description: True where something is done, nothing of it changes anything and nothing is opaque.
+default read_only := false
+
 read_only if {
-	every e in input.facts.effects {
-		e.verb in data.hitl.tiers.read_only
-	}
-	count(input.facts.opaque) == 0
 	count(input.facts.effects) > 0
+	count(input.facts.opaque) == 0
+	every verb in verbs {
+		verb in data.hitl.tiers.read_only
+	}
 }
 
 # METADATA
 # description: True where the call does nothing but read and edit workspace files through a file tool.
+default edits_only := false
+
 edits_only if {
 	input.call.kind == "file"
 	count(input.facts.effects) > 0
+	count(input.facts.opaque) == 0
 	every e in input.facts.effects {
 		edit(e)
 	}
-	count(input.facts.opaque) == 0
 }
 
 edit(e) if e.verb == "read"
 
 edit(e) if {
 	e.verb == "write"
+	e.target.type == "path"
 	e.target.place == "workspace"
 }

@@ -8,67 +8,84 @@ package hitl.obligations
 import data.hitl.autonomy
 import data.hitl.combine
 import data.hitl.confidence
-import data.hitl.gather
+import data.hitl.demands
 import data.hitl.lib
-
-of(type) := sort([o.properties |
-	some o in gather.obliged
-	o.type == type
-])
+import data.hitl.modes
 
 # METADATA
 # description: What the enforcement point must do, one of each type.
-merged := array.concat(
-	[o | some o in [log, approval, monitor, clarify, context]; o.type != ""],
-	array.concat(rewrite, array.concat(redact, others)),
-)
+merged := array.concat([log], sort(special))
 
-none := {"id": "", "type": "", "properties": {}}
+# --- log: every decision is; one that does not run is worth a warning
 
-log := {"id": "hitl.log", "type": "log", "properties": {"level": log_level}}
+log := {"id": "hitl.log", "type": "log", "properties": {"level": "info"}} if not warned
 
-log_level := "warning" if combine.verdict != "allow"
+log := {"id": "hitl.log", "type": "log", "properties": {"level": "warning"}} if warned
 
-log_level := "info" if combine.verdict == "allow"
+warned if combine.verdict != "allow"
+
+warned if {
+	some p in demands.of("log")
+	p.level == "warning"
+}
 
 # --- approval: how an ask is answered
 
-default approval := {"id": "", "type": "", "properties": {}}
-
-approval := {"id": "hitl.approval", "type": "approval", "properties": properties} if {
+special contains o if {
 	combine.verdict == "ask"
-	properties := {
+	o := {"id": "hitl.approval", "type": "approval", "properties": {
 		"permission": permission,
-		"quorum": max({p.quorum | some p in asked}),
-		"approvers": sort({g | some p in asked; some g in p.approvers}),
+		"quorum": max({p.quorum | some p in asked} | {count(each)}),
+		"approvers": sort({g | some groups in each; some g in groups}),
+		"each": sort(each),
 		"expires_in": min({p.expires_in | some p in asked}),
 		"execution_expires_in": min({p.execution_expires_in | some p in asked}),
 		"on_timeout": on_timeout,
-		"escalation": [step | some p in asked; some step in p.escalation],
-	}
+		"escalation": [step | some p in sort(asked); some step in p.escalation],
+		"durable": durable,
+	}}
 }
 
-base := object.union(
-	{"approvers": approvers, "escalation": []},
-	data.hitl.tiers.approval[combine.risk],
-)
-
-approvers := data.hitl.settings.approvers if permission == "approve"
-
-approvers := [] if permission != "approve"
+base := object.union({"approvers": [], "escalation": []}, object.get(data.hitl.tiers.approval, combine.risk, {}))
 
 # A rule's approval obligation states only what it tightens.
-asked := array.concat([base], [object.union(base, p) | some p in of("approval")])
+asked contains base
+
+asked contains p if {
+	some stated in demands.of("approval")
+	p := object.union(base, stated)
+}
 
 default permission := "confirm"
 
-permission := "approve" if data.hitl.tiers.approval[combine.risk].permission == "approve"
+permission := "approve" if approve
 
-permission := "approve" if data.hitl.tier.cell.permission == "approve"
+approve if {
+	some p in asked
+	p.permission == "approve"
+}
 
-permission := "approve" if {
-	some e in input.facts.effects
-	data.hitl.tiers.effects[e.verb][e.target.place].permission == "approve"
+approve if data.hitl.tier.cell.permission == "approve"
+
+approve if {
+	some type, by_verb in lib.at
+	some verb, by_place in by_verb
+	some place, _ in by_place
+	object.get(data.hitl.tiers.effects, [type, verb, place, "permission"], "") == "approve"
+}
+
+# One approver of each of these lists: two rules that name different groups both mean it.
+each contains groups if {
+	some p in asked
+	count(p.approvers) > 0
+	groups := sort(p.approvers)
+}
+
+# Whoever the settings name may approve what needs a named approver.
+each contains groups if {
+	permission == "approve"
+	count(data.hitl.settings.approvers) > 0
+	groups := sort(data.hitl.settings.approvers)
 }
 
 default on_timeout := "deny"
@@ -85,71 +102,89 @@ on_timeout := "park" if {
 	}
 }
 
+# Nobody is there now: the approval outlives this process, and the call waits for it elsewhere.
+default durable := false
+
+durable if {
+	modes.alone
+	input.context.durable
+}
+
 # --- monitor: runs, and is watched
 
-default monitor := {"id": "", "type": "", "properties": {}}
-
-monitor := {"id": "hitl.monitor", "type": "monitor", "properties": {"why": sort(watched)}} if {
+special contains o if {
 	combine.verdict != "deny"
 	count(watched) > 0
+	o := {"id": "hitl.monitor", "type": "monitor", "properties": {"why": sort(watched)}}
 }
 
 watched contains "confidence" if confidence.band == "monitor"
 
 watched contains "autonomy level 4" if {
 	autonomy.level == 4
-	lib.risk_rank[combine.risk] >= lib.risk_rank.high
+	combine.risk in ["high", "critical"]
 }
 
 watched contains why if {
-	some p in of("monitor")
+	some p in demands.of("monitor")
 	why := object.get(p, "why", "rule")
 }
 
-# --- clarify: a question for the reviewer in AskUserQuestion's shape, written here and not by the model
+# --- clarify: questions for the reviewer in AskUserQuestion's shape, written by policy and not by the model
 
-default clarify := {"id": "", "type": "", "properties": {}}
-
-clarify := {"id": "hitl.clarify", "type": "clarify", "properties": {"questions": [question]}} if {
-	confidence.band == "clarify"
+special contains o if {
 	combine.verdict == "ask"
+	count(questions) > 0
+	o := {"id": "hitl.clarify", "type": "clarify", "properties": {"questions": sort(questions)}}
 }
 
-question := {
-	"question": sprintf("The agent is not sure about this %s call. What should it do?", [input.call.tool]),
-	"header": "Clarify",
-	"multiSelect": false,
-	"options": [
-		{"label": "Run it", "description": "The call is what I want; run it as it is."},
-		{"label": "Do not run it", "description": "The call is not what I want."},
-	],
+questions contains q if {
+	confidence.band == "clarify"
+	q := {
+		"question": sprintf("The agent is not sure about this %s call. What should it do?", [input.call.tool]),
+		"header": "Clarify",
+		"multiSelect": false,
+		"options": [
+			{"label": "Run it", "description": "The call is what I want; run it as it is."},
+			{"label": "Do not run it", "description": "The call is not what I want."},
+		],
+	}
+}
+
+questions contains q if {
+	some p in demands.of("clarify")
+	some stated in p.questions
+	q := object.union({"header": "Clarify", "multiSelect": false, "options": []}, stated)
 }
 
 # --- context: show everything there is
 
-default context := {"id": "", "type": "", "properties": {}}
-
-context := {"id": "hitl.context", "type": "context", "properties": {"full": true}} if {
-	confidence.band == "escalate"
+special contains o if {
 	combine.verdict == "ask"
+	full
+	o := {"id": "hitl.context", "type": "context", "properties": {"full": true}}
 }
+
+full if confidence.band == "escalate"
+
+full if count(demands.of("context")) > 0
 
 # --- rewrite and redact come from rules alone
 
-rewrite := sort([{"id": "hitl.rewrite", "type": "rewrite", "properties": p} |
-	not gather.rewrite_conflict
-	some p in {x | some x in of("rewrite")}
-])
+special contains o if {
+	not demands.rewrite_conflict
+	some p in demands.of("rewrite")
+	o := {"id": "hitl.rewrite", "type": "rewrite", "properties": p}
+}
 
-redact := [{"id": "hitl.redact", "type": "redact", "properties": {"pointers": pointers}} |
-	pointers := sort({x | some p in of("redact"); some x in p.pointers})
+special contains o if {
+	pointers := {x | some p in demands.of("redact"); some x in p.pointers}
 	count(pointers) > 0
-]
+	o := {"id": "hitl.redact", "type": "redact", "properties": {"pointers": sort(pointers)}}
+}
 
 # Types that are not ours pass as they are: an enforcement point that does not know one denies.
-others := sort([o |
-	some o in gather.obliged
-	not ours(o.type)
-])
-
-ours(type) if type in ["log", "approval", "monitor", "clarify", "context", "rewrite", "redact"]
+special contains o if {
+	some o in demands.obliged
+	not demands.ours(o.type)
+}

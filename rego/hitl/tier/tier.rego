@@ -1,61 +1,123 @@
 # METADATA
 # title: Permission tiers of tools
 # description: >-
-#   The tool's tier always contributes a reason. A tool that nobody listed takes its kind's tier
+#   The tool's tier always contributes a reason. It is looked up by the tool's full name, then, for
+#   tools of others, by the name without its server. A tool that nobody listed takes its kind's tier
 #   where everything it does is known, else the tier `unknown`.
 package hitl.tier
 
+import data.hitl.lib
+
 # METADATA
-# description: The name that tiers are looked up by; an MCP tool's own, without its server.
-name := input.call.mcp.tool if input.call.mcp.server != ""
+# description: True for a tool of others; a server's tool is not the built-in tool that it is named after.
+default foreign := false
 
-name := input.call.tool if input.call.mcp.server == ""
+foreign if input.call.kind in ["mcp", "function"]
 
-listed if data.hitl.tiers.tools[name]
+# METADATA
+# description: The tool's name without its server.
+short := input.call.mcp.tool if input.call.mcp.server != ""
 
-understood if {
-	data.hitl.tiers.kinds[input.call.kind]
+short := input.call.tool if input.call.mcp.server == ""
+
+by_tool := object.get(data.hitl.tiers.tools, input.call.tool, {})
+
+by_name := object.get(data.hitl.tiers.names, short, {}) if foreign
+
+by_kind := object.get(data.hitl.tiers.kinds, input.call.kind, {}) if {
 	count(input.facts.effects) > 0
 	count(input.facts.opaque) == 0
 }
 
+# A function of the user's is known by name alone, a built-in tool and a server's by its full name too.
+full if not foreign
+
+full if input.call.mcp.server != ""
+
+# METADATA
+# description: Where the tier comes from, the first that there is.
+source := "tool" if {
+	full
+	lib.proper(by_tool)
+} else := "name" if {
+	lib.proper(by_name)
+} else := "kind" if {
+	lib.proper(by_kind)
+} else := "unknown"
+
 # METADATA
 # description: The tier in force.
-cell := data.hitl.tiers.tools[name] if listed
+cell := by_tool if source == "tool"
 
-cell := data.hitl.tiers.kinds[input.call.kind] if {
-	not listed
-	understood
-}
+cell := by_name if source == "name"
 
-cell := data.hitl.tiers.unknown if {
-	not listed
-	not understood
-}
+cell := by_kind if source == "kind"
 
+cell := data.hitl.tiers.unknown if source == "unknown"
 said := {
 	"auto": "runs without asking",
 	"confirm": "needs a yes",
 	"approve": "needs a named approver",
 }
 
-verdicts := {"auto": "allow", "confirm": "ask", "approve": "ask"}
-
 # METADATA
 # title: The tool's tier
 # custom:
 #   id: tier.tool
 #   risk: low
-#   remedy: List the tool in hitl/tiers/data.yaml, or in your own data, with the tier it should have.
+#   remedy: Give the tool another tier in your data, under tiers.
 reasons contains r if {
+	source != "unknown"
 	r := {
 		"rule": "tier.tool",
-		"verdict": verdicts[cell.permission],
+		"verdict": lib.permissions[cell.permission],
 		"risk": cell.risk,
 		"message": sprintf("%s %s (tier %s).", [input.call.tool, said[cell.permission], cell.permission]),
-		"remedy": "",
 	}
 }
+
+# METADATA
+# title: A tool that nobody listed and nobody understands
+# custom:
+#   id: tier.unknown
+#   risk: medium
+#   remedy: Give the tool a tier in your data, under tiers.
+reasons contains r if {
+	source == "unknown"
+	r := {
+		"rule": "tier.unknown",
+		"verdict": lib.permissions[cell.permission],
+		"risk": cell.risk,
+		"message": sprintf("%s is in no tier, and what it does is not known.", [input.call.tool]),
+		"remedy": "Give the tool a tier in your data, under tiers.",
+	}
+}
+
+# METADATA
+# title: A tool with a name that says much
+# custom:
+#   id: tier.pattern
+#   risk: high
+#   remedy: Give the tool a tier of its own in your data, under tiers.
+reasons contains r if {
+	foreign
+	source in ["kind", "unknown"]
+	some pattern, stated in data.hitl.tiers.patterns
+	glob.match(pattern, null, lower(short))
+	tier := usable(stated)
+	r := {
+		"rule": "tier.pattern",
+		"verdict": lib.permissions[tier.permission],
+		"risk": tier.risk,
+		"message": sprintf("%s %s, as every %s (tier %s).", [input.call.tool, said[tier.permission], pattern, tier.permission]),
+		"remedy": "Give the tool a tier of its own in your data, under tiers.",
+	}
+}
+
+usable(tier) := tier if lib.proper(tier)
+
+# A tier that is misspelled still asks.
+usable(tier) := {"permission": "confirm", "risk": "high"} if not lib.proper(tier)
 
 # METADATA
 # title: The caller says how risky the call is
@@ -82,6 +144,5 @@ reasons contains r if {
 		"verdict": "allow",
 		"risk": input.call.claimed_risk,
 		"message": sprintf("%s is of %s risk, says its caller.", [input.call.tool, input.call.claimed_risk]),
-		"remedy": "",
 	}
 }

@@ -1,21 +1,15 @@
 # METADATA
 # title: Effects
-# description: What a call does, by verb and place, looked up in hitl/tiers/data.yaml.
+# description: What a call does, by type, verb and place of the target, looked up in hitl/tiers/data.yaml.
 package hitl.packs.effects
 
 import data.hitl.lib
-
-groups := {[e.verb, e.target.place] | some e in input.facts.effects}
-
-tiered(verb, place) if data.hitl.tiers.effects[verb][place]
-
-verdicts := {"auto": "allow", "confirm": "ask", "approve": "ask"}
 
 verbs := {
 	"read": "Reads",
 	"write": "Writes",
 	"delete": "Deletes",
-	"execute": "Runs code",
+	"execute": "Runs",
 	"send": "Sends data",
 	"receive": "Receives data",
 	"query": "Queries",
@@ -28,6 +22,8 @@ verbs := {
 	"delegate": "Delegates",
 }
 
+tiered(type, verb, place) if lib.proper(object.get(data.hitl.tiers.effects, [type, verb, place], {}))
+
 # METADATA
 # title: An effect's tier
 # custom:
@@ -35,13 +31,16 @@ verbs := {
 #   risk: medium
 #   remedy: Keep the effect inside the workspace, or approve it.
 reasons contains r if {
-	some [verb, place] in groups
-	cell := data.hitl.tiers.effects[verb][place]
+	some type, by_verb in lib.at
+	some verb, by_place in by_verb
+	some place, found in by_place
+	cell := object.get(data.hitl.tiers.effects, [type, verb, place], {})
+	lib.proper(cell)
 	r := {
 		"rule": "effects.tier",
-		"verdict": verdicts[cell.permission],
+		"verdict": object.get(lib.permissions, cell.permission, "ask"),
 		"risk": cell.risk,
-		"message": sprintf("%s (%s): %s.", [verbs[verb], place, lib.names(lib.effects([verb], [place]))]),
+		"message": sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)]),
 	}
 }
 
@@ -50,15 +49,26 @@ reasons contains r if {
 # custom:
 #   id: effects.unlisted
 #   risk: medium
-#   remedy: Give the verb and place a tier in hitl/tiers/data.yaml, or approve the call.
+#   remedy: Give the type, verb and place a tier in your data, under tiers.effects, or approve the call.
 reasons contains r if {
-	some [verb, place] in groups
-	not tiered(verb, place)
+	some type, by_verb in lib.at
+	some verb, by_place in by_verb
+	some place, found in by_place
+	not tiered(type, verb, place)
 	r := {
 		"rule": "effects.unlisted",
 		"verdict": "ask",
 		"risk": "medium",
-		"message": sprintf("%s (%s): %s.", [verbs[verb], place, lib.names(lib.effects([verb], [place]))]),
-		"remedy": "Give the verb and place a tier in your data, or approve the call.",
+		"message": sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)]),
+		"remedy": "Give the type, verb and place a tier in your data, under tiers.effects, or approve the call.",
 	}
 }
+
+where("path", place) := place
+
+where(type, place) := concat(" ", [place, type]) if {
+	type != "path"
+	place != ""
+}
+
+where(type, "") := type if type != "path"

@@ -1,46 +1,47 @@
 # METADATA
 # title: MCP and business tools
-# description: Tools of others, judged by their names, arguments and claims.
+# description: Tools of others, judged by their names, arguments and claims. A claim raises the risk; it never lowers it here.
 package hitl.packs.mcp
+
+import data.hitl.lib
 
 # METADATA
 # title: The server says that the tool destroys
 # custom:
 #   id: mcp.claims-destructive
 #   risk: high
-#   remedy: Pin the server if its claims can be trusted.
+#   remedy: Look at what the call names, and approve it.
 reasons contains r if {
-	input.call.mcp.claims.destructive.known
-	input.call.mcp.claims.destructive.value
-	not claims_read_only
+	claims("destructive")
+	not claims("read_only")
 	r := {
 		"rule": "mcp.claims-destructive",
 		"verdict": "ask",
 		"risk": "high",
 		"message": sprintf("The server says that %s may destroy something.", [input.call.tool]),
-		"remedy": "Pin the server if its claims can be trusted.",
+		"remedy": "Look at what the call names, and approve it.",
 	}
 }
 
 # METADATA
-# title: The tool or its arguments cannot be understood
+# title: The server says that the tool writes, though its name does not
 # custom:
-#   id: mcp.opaque
+#   id: mcp.claims-write
 #   risk: medium
-#   remedy: List the tool in hitl/tiers/data.yaml.
+#   remedy: Give the tool a tier in your data, under tiers.
 reasons contains r if {
-	kinds := sort({o.kind | some o in input.facts.opaque})
-	count(kinds) > 0
+	input.call.mcp.claims.read_only.known
+	not claims("read_only")
+	lib.read_only
 	r := {
-		"rule": "mcp.opaque",
-		"verdict": "ask",
+		"rule": "mcp.claims-write",
+		"verdict": "allow",
 		"risk": "medium",
-		"message": sprintf("It is not known what %s does: %s.", [input.call.tool, concat(", ", kinds)]),
-		"remedy": "List the tool in hitl/tiers/data.yaml.",
+		"message": sprintf("The server does not say that %s is read-only.", [input.call.tool]),
 	}
 }
 
-claims_read_only if {
-	input.call.mcp.claims.read_only.known
-	input.call.mcp.claims.read_only.value
+claims(what) if {
+	input.call.mcp.claims[what].known
+	input.call.mcp.claims[what].value
 }

@@ -12,7 +12,11 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: Use the credentials that the task was given.
 reasons contains r if {
-	found := [e | some e in input.facts.effects; e.target.place == "metadata"]
+	found := {e |
+		some e in input.facts.effects
+		e.target.type == "host"
+		e.target.place == "metadata"
+	}
 	count(found) > 0
 	r := {
 		"rule": "network.metadata",
@@ -30,8 +34,8 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Nothing an agent does needs this.
 reasons contains r if {
+	"reverse-shell" in lib.traits
 	found := lib.marked("reverse-shell")
-	count(found) > 0
 	r := {
 		"rule": "network.reverse-shell",
 		"verdict": "deny",
@@ -48,7 +52,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Download it, read it, then run the file.
 reasons contains r if {
-	found := lib.effects(["execute"], ["remote"])
+	found := lib.on("code", ["execute"], ["remote"])
 	count(found) > 0
 	r := {
 		"rule": "network.remote-code",
@@ -67,7 +71,8 @@ reasons contains r if {
 #   risk: high
 #   remedy: Name a pinned host in hitl.yaml if this is where data belongs.
 reasons contains r if {
-	found := [e | some e in lib.effects(["send"], ["public", "private", "unknown"]); "upload" in e.traits]
+	"upload" in lib.traits
+	found := lib.among(lib.on("host", ["send"], ["public", "private", "unknown"]), ["upload"])
 	count(found) > 0
 	r := {
 		"rule": "network.upload",
@@ -79,13 +84,14 @@ reasons contains r if {
 }
 
 # METADATA
-# title: A port is opened
+# title: A port is opened to other machines
 # custom:
 #   id: network.listen
 #   risk: high
 #   remedy: Bind to 127.0.0.1.
 reasons contains r if {
-	found := [e | some e in lib.effects(["receive", "send", "configure", "execute"], ["public", "private", "unknown"]); "listen" in e.traits]
+	"listen" in lib.traits
+	found := {e | some e in lib.marked("listen"); e.target.place != "loopback"}
 	count(found) > 0
 	r := {
 		"rule": "network.listen",

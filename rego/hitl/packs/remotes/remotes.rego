@@ -5,6 +5,8 @@ package hitl.packs.remotes
 
 import data.hitl.lib
 
+changes := ["publish", "write", "configure"]
+
 # METADATA
 # title: A protected branch is pushed to
 # custom:
@@ -12,13 +14,13 @@ import data.hitl.lib
 #   risk: high
 #   remedy: Push a branch and open a pull request.
 reasons contains r if {
-	found := lib.effects(["publish", "write", "configure"], ["protected-branch"])
+	found := lib.on("remote", changes, ["protected-branch"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.protected-branch",
 		"verdict": "ask",
 		"risk": "high",
-		"message": sprintf("This pushes straight to a protected branch: %s.", [lib.names(found)]),
+		"message": sprintf("This changes a protected branch without a review: %s.", [lib.names(found)]),
 		"remedy": "Push a branch and open a pull request.",
 	}
 }
@@ -30,7 +32,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Push a new branch and open a pull request.
 reasons contains r if {
-	found := [e | some e in lib.effects(["publish", "delete"], ["branch", "tag", "unknown"]); "history" in e.traits]
+	found := lib.among(lib.on("remote", ["publish", "write", "configure", "delete"], ["branch", "tag", "repository", "unknown"]), ["history"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.history",
@@ -42,13 +44,13 @@ reasons contains r if {
 }
 
 # METADATA
-# title: The history of a protected branch is rewritten or deleted
+# title: The history of a protected branch is rewritten, or the branch deleted
 # custom:
 #   id: remotes.protected-history
 #   risk: critical
 #   remedy: Open a pull request.
 reasons contains r if {
-	found := array.concat([e | some e in lib.effects(["publish"], ["protected-branch"]); "history" in e.traits], lib.effects(["delete"], ["protected-branch"]))
+	found := lib.among(lib.on("remote", changes, ["protected-branch"]), ["history"]) | lib.on("remote", ["delete"], ["protected-branch"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.protected-history",
@@ -60,19 +62,19 @@ reasons contains r if {
 }
 
 # METADATA
-# title: A release is published
+# title: A release is published or withdrawn
 # custom:
 #   id: remotes.release
 #   risk: high
 #   remedy: Let the release workflow do it after review.
 reasons contains r if {
-	found := lib.effects(["publish", "delete"], ["release", "registry", "tag", "production"])
+	found := lib.on("remote", ["publish", "delete"], ["release", "registry", "tag", "production"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.release",
 		"verdict": "ask",
 		"risk": "high",
-		"message": sprintf("This publishes for others to use: %s.", [lib.names(found)]),
+		"message": sprintf("This changes what others use: %s.", [lib.names(found)]),
 		"remedy": "Let the release workflow do it after review.",
 	}
 }
@@ -84,7 +86,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Leave merging to a reviewer.
 reasons contains r if {
-	found := [e | some e in lib.effects(["publish", "configure", "write"], ["pull-request"]); "irreversible" in e.traits]
+	found := lib.among(lib.on("remote", changes, ["pull-request"]), ["irreversible"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.merge",
@@ -102,10 +104,8 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Let the owner of the system do it.
 reasons contains r if {
-	found := [e |
-		some e in lib.effects(["delete", "stop"], ["cluster", "cloud", "database", "production", "repository", "account", "service"])
-		large(e)
-	]
+	shared := lib.on("remote", ["delete", "stop"], ["cluster", "cloud", "production", "repository", "account", "service", "unknown"])
+	found := lib.among(shared | lib.on("database", ["delete", "stop"], ["production", "unknown"]), ["all", "bulk", "recursive", "irreversible", "force", "no-where"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.destroy",
@@ -116,7 +116,21 @@ reasons contains r if {
 	}
 }
 
-large(e) if {
-	some trait in ["all", "bulk", "recursive", "irreversible", "force", "no-where"]
-	trait in e.traits
+# METADATA
+# title: Production is changed
+# custom:
+#   id: remotes.production
+#   risk: critical
+#   remedy: Deploy through the pipeline, after review.
+reasons contains r if {
+	verbs := ["publish", "write", "configure", "delete", "stop", "execute", "send"]
+	found := lib.on("remote", verbs, ["production"]) | lib.on("database", verbs, ["production"])
+	count(found) > 0
+	r := {
+		"rule": "remotes.production",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This changes production: %s.", [lib.names(found)]),
+		"remedy": "Deploy through the pipeline, after review.",
+	}
 }

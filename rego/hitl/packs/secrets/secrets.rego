@@ -5,6 +5,8 @@ package hitl.packs.secrets
 
 import data.hitl.lib
 
+kept := ["credentials", "env-file", "system-auth"]
+
 # METADATA
 # title: Credentials are sent to another machine
 # custom:
@@ -12,10 +14,10 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: Nothing an agent does needs this.
 reasons contains r if {
-	found := lib.effects(["read"], ["credentials", "env-file", "system-auth"])
-	count(found) > 0
-	out := lib.effects(["send", "publish"], ["public", "private", "unknown"])
+	out := lib.on("host", ["send", "publish"], ["public", "private", "unknown"]) | lib.on("person", ["send"], ["unknown"])
 	count(out) > 0
+	found := lib.on("path", ["read", "send"], kept)
+	count(found) > 0
 	r := {
 		"rule": "secrets.exfiltration",
 		"verdict": "deny",
@@ -32,7 +34,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Let the program that needs the secret read it itself.
 reasons contains r if {
-	found := lib.effects(["read"], ["credentials", "env-file"])
+	found := (lib.on("path", ["read", "send"], ["credentials", "env-file"]) | lib.on("secret", ["read", "query", "receive"], ["", "unknown"])) | lib.marked("secret")
 	count(found) > 0
 	r := {
 		"rule": "secrets.read",
@@ -50,7 +52,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: A person sets secrets.
 reasons contains r if {
-	found := lib.effects(["write", "delete", "configure"], ["credentials", "env-file"])
+	found := lib.on("path", ["write", "delete", "configure"], ["credentials", "env-file"]) | lib.on("secret", ["write", "delete", "configure"], ["", "unknown"])
 	count(found) > 0
 	r := {
 		"rule": "secrets.write",
@@ -69,7 +71,7 @@ reasons contains r if {
 #   remedy: Refer to the secret by name, from the environment or a secret store.
 reasons contains r if {
 	count(input.facts.secrets) > 0
-	found := lib.effects(["send", "publish"], ["public", "private", "unknown"])
+	found := lib.outward
 	count(found) > 0
 	r := {
 		"rule": "secrets.in-call",

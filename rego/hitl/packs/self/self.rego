@@ -12,7 +12,11 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: A person changes policies, hooks, settings and records.
 reasons contains r if {
-	found := lib.effects(["write", "delete", "configure", "send"], ["guard"])
+	found := {e |
+		some e in input.facts.effects
+		e.target.place == "guard"
+		e.verb != "read"
+	}
 	count(found) > 0
 	r := {
 		"rule": "self.guard",

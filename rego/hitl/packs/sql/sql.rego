@@ -40,6 +40,24 @@ reasons contains r if {
 }
 
 # METADATA
+# title: Rights in a database are changed
+# custom:
+#   id: sql.privileges
+#   risk: critical
+#   remedy: Let the owner of the database do it.
+reasons contains r if {
+	verbs := sort({s.verb | some s in input.facts.sql; s.verb in ["grant", "revoke", "deny"]})
+	count(verbs) > 0
+	r := {
+		"rule": "sql.privileges",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This statement changes who may do what: %s.", [concat(", ", verbs)]),
+		"remedy": "Let the owner of the database do it.",
+	}
+}
+
+# METADATA
 # title: Data or schema is changed
 # custom:
 #   id: sql.change

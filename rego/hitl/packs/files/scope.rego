@@ -1,0 +1,122 @@
+package hitl.packs.files
+
+import data.hitl.lib
+
+# METADATA
+# title: The whole workspace, or what holds it, is deleted
+# custom:
+#   id: files.workspace-root
+#   risk: critical
+#   remedy: Delete the files that are meant, by name.
+reasons contains r if {
+	"delete" in lib.verbs
+	input.context.workspace != ""
+	found := {e |
+		some e in input.facts.effects
+		e.verb == "delete"
+		e.target.real != ""
+		startswith(sprintf("%s/", [input.context.workspace]), sprintf("%s/", [e.target.real]))
+	}
+	count(found) > 0
+	r := {
+		"rule": "files.workspace-root",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This deletes the whole workspace: %s.", [lib.names(found)]),
+		"remedy": "Delete the files that are meant, by name.",
+	}
+}
+
+# METADATA
+# title: Files are deleted by a pattern that may match anything
+# custom:
+#   id: files.unbounded
+#   risk: high
+#   remedy: Name the files, or list them first.
+reasons contains r if {
+	"all" in lib.traits
+	found := lib.among(lib.on("path", ["delete"], ["workspace", "temp", "home", "outside", "unknown"]), ["all"])
+	count(found) > 0
+	r := {
+		"rule": "files.unbounded",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This deletes everything that a broad pattern matches: %s.", [lib.names(found)]),
+		"remedy": "Name the files, or list them first.",
+	}
+}
+
+# METADATA
+# title: A program gets the rights of its owner
+# custom:
+#   id: files.setuid
+#   risk: critical
+#   remedy: Leave privileges as they are.
+reasons contains r if {
+	"setuid" in lib.traits
+	found := lib.marked("setuid")
+	r := {
+		"rule": "files.setuid",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This lets anybody run %s with its owner's rights.", [lib.names(found)]),
+		"remedy": "Leave privileges as they are.",
+	}
+}
+
+# METADATA
+# title: Files outside the workspace are opened to every user
+# custom:
+#   id: files.world-writable
+#   risk: critical
+#   remedy: Give rights to the owner or a group.
+reasons contains r if {
+	"world-writable" in lib.traits
+	found := {e | some e in lib.marked("world-writable"); not own(e.target.place)}
+	count(found) > 0
+	r := {
+		"rule": "files.world-writable",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This lets every user change %s.", [lib.names(found)]),
+		"remedy": "Give rights to the owner or a group.",
+	}
+}
+
+own(place) if place in ["workspace", "temp", "null"]
+
+# METADATA
+# title: Something is set up to run later by itself
+# custom:
+#   id: files.persistence
+#   risk: critical
+#   remedy: Run it once, now.
+reasons contains r if {
+	count(lib.changed & {"autostart", "shell-startup", "git-hooks"}) > 0
+	found := lib.on("path", changes, ["autostart", "shell-startup", "git-hooks"])
+	r := {
+		"rule": "files.persistence",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This changes what runs later by itself: %s.", [lib.names(found)]),
+		"remedy": "Run it once, now.",
+	}
+}
+
+# METADATA
+# title: The checks that guard the repository are changed
+# custom:
+#   id: files.ci
+#   risk: high
+#   remedy: Open a pull request that says so, and let a person review it.
+reasons contains r if {
+	count(lib.changed & {"ci"}) > 0
+	found := lib.on("path", changes, ["ci"])
+	r := {
+		"rule": "files.ci",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This changes what checks and builds the project: %s.", [lib.names(found)]),
+		"remedy": "Open a pull request that says so, and let a person review it.",
+	}
+}

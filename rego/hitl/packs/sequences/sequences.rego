@@ -1,0 +1,168 @@
+# METADATA
+# title: Sequences
+# description: >-
+#   What a session has done before this call: content it has read, secrets it has seen, denials,
+#   repetitions and budgets. Counters and taint are in the input, limits are data.hitl.settings.limits;
+#   a limit of 0 is none.
+package hitl.packs.sequences
+
+import data.hitl.lib
+
+# METADATA
+# title: Untrusted content was read before this acts outward
+# custom:
+#   id: sequences.tainted
+#   risk: high
+#   remedy: Check that the action is what you asked for, not what a page told the agent.
+reasons contains r if {
+	input.context.taint.untrusted
+	found := {e | some e in lib.outward; not routine(e)}
+	count(found) > 0
+	r := {
+		"rule": "sequences.tainted",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This session has read content from outside and now acts outward: %s.", [lib.names(found)]),
+		"remedy": "Check that the action is what you asked for, not what a page told the agent.",
+	}
+}
+
+# Pushing a branch is how work is shown to a reviewer.
+routine(e) if {
+	e.target.type == "remote"
+	e.target.place == "branch"
+}
+
+# METADATA
+# title: Secrets were read before this sends data
+# custom:
+#   id: sequences.secrets-sent
+#   risk: critical
+#   remedy: Check that no secret is in what is sent, or start a new session.
+reasons contains r if {
+	input.context.taint.secrets
+	found := {e | some e in lib.outward; not routine(e)}
+	count(found) > 0
+	r := {
+		"rule": "sequences.secrets-sent",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This session has read secrets and now sends data: %s.", [lib.names(found)]),
+		"remedy": "Check that no secret is in what is sent, or start a new session.",
+		"floor": true,
+	}
+}
+
+# A request carries data in its address too.
+# METADATA
+# title: Secrets were read before this reaches a host
+# custom:
+#   id: sequences.secrets-network
+#   risk: high
+#   remedy: Check the address for anything that looks like a secret.
+reasons contains r if {
+	input.context.taint.secrets
+	found := lib.on("host", ["receive", "query"], ["public", "private", "unknown"])
+	count(found) > 0
+	r := {
+		"rule": "sequences.secrets-network",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This session has read secrets and now reaches %s.", [lib.names(found)]),
+		"remedy": "Check the address for anything that looks like a secret.",
+	}
+}
+
+# METADATA
+# title: The agent keeps trying what is denied
+# custom:
+#   id: sequences.denials
+#   risk: medium
+#   remedy: Tell the agent what it may do instead.
+reasons contains r if {
+	some counter in ["consecutive_denied", "denied"]
+	counter in reached
+	r := {
+		"rule": "sequences.denials",
+		"verdict": "ask",
+		"risk": "medium",
+		"message": sprintf("%d calls of this session were denied (%s).", [input.context.counters[counter], words[counter]]),
+		"remedy": "Tell the agent what it may do instead.",
+		"floor": true,
+	}
+}
+
+words := {"consecutive_denied": "one after the other", "denied": "in all"}
+
+# METADATA
+# title: The same call again and again
+# custom:
+#   id: sequences.loop
+#   risk: medium
+#   remedy: Look whether the agent makes progress.
+reasons contains r if {
+	"repeats" in reached
+	r := {
+		"rule": "sequences.loop",
+		"verdict": "ask",
+		"risk": "medium",
+		"message": sprintf("This very call has been made %d times before.", [input.context.counters.repeats]),
+		"remedy": "Look whether the agent makes progress.",
+		"floor": true,
+	}
+}
+
+# METADATA
+# title: The session has used up its calls
+# custom:
+#   id: sequences.budget
+#   risk: medium
+#   remedy: Start a new session, or raise settings.limits.calls.
+reasons contains r if {
+	"calls" in reached
+	r := {
+		"rule": "sequences.budget",
+		"verdict": "ask",
+		"risk": "medium",
+		"message": sprintf("This session has made %d calls, its limit.", [input.context.counters.calls]),
+		"remedy": "Start a new session, or raise settings.limits.calls.",
+		"floor": true,
+	}
+}
+
+# METADATA
+# title: The session has asked people too often
+# custom:
+#   id: sequences.flood
+#   risk: high
+#   remedy: Look at what the agent wants as a whole before approving one more.
+reasons contains r if {
+	"asked" in reached
+	not lib.read_only
+	r := {
+		"rule": "sequences.flood",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This session has asked for %d approvals already.", [input.context.counters.asked]),
+		"remedy": "Look at what the agent wants as a whole before approving one more.",
+		"floor": true,
+	}
+}
+
+# METADATA
+# description: >-
+#   The counters that are at their limit. A limit that is no number is always reached: a broken one
+#   must not switch itself off.
+reached contains counter if {
+	some counter in ["calls", "asked", "denied", "consecutive_denied", "repeats"]
+	beyond(object.get(input.context.counters, counter, 0), object.get(data.hitl.settings.limits, counter, "missing"))
+}
+
+beyond(value, limit) if {
+	limit > 0
+	value >= limit
+}
+
+beyond(_, limit) if not numeric(limit)
+
+numeric(limit) if is_number(limit)
