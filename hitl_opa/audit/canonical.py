@@ -33,7 +33,8 @@ _MARK = "$hitl:"
 _MARK_BYTES = b'"' + _MARK.encode()
 _NULL = re.compile(rb"[:,\[]null")
 _LONG_INTEGER = re.compile(rb"[:,\[]-?\d{16}")
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_SHAPE = bytes.maketrans(b"123456789]}", b"000000000,,")  # every number looks like 000, 0.00 or 0e-00, and a comma
+_FLOATS = (b"0.0", b"0e-0", b"0e0,", b"0e00,", b"0e000,")
 _LONG = b"0" * 16
 _ALL_BUT_BEYOND_BMP = bytes(sorted(set(range(256)) - set(range(0xF0, 0xF5))))
 
@@ -82,13 +83,13 @@ def _fast(value: Any) -> bytes | None:
     # The zero of an unknown `Number` or `Confidence` stands in every input document. A quote within a
     # string is escaped, so this can only be the end of a key.
     text = _sorted.encode(value).replace(b'value":0.0}', b'value":0}').replace(b'value":0.0,', b'value":0,')
-    zeros = text.translate(_DIGITS)
-    if b"0.0" in zeros or b"0e" in zeros:  # perhaps a float; msgspec writes 1.0 and 1e+30, RFC 8785 does not
+    shape = text.translate(_SHAPE)
+    if any(float_ in shape for float_ in _FLOATS):  # perhaps a float; msgspec writes 1.0 and 1e+30, RFC 8785 does not
         text = _sorted.encode(_decoder.decode(text))
-        zeros = text.translate(_DIGITS)
+        shape = text.translate(_SHAPE)
     if text[:1] not in b'{["' or _MARK_BYTES in text or (b"null" in text and _NULL.search(text)):
         return None
-    if _LONG in zeros and _LONG_INTEGER.search(text):
+    if _LONG in shape and _LONG_INTEGER.search(text):
         return None
     if not text.isascii() and text.translate(None, _ALL_BUT_BEYOND_BMP):
         return None
