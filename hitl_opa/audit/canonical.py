@@ -33,8 +33,9 @@ _MARK = "$hitl:"
 _MARK_BYTES = b'"' + _MARK.encode()
 _NULL = re.compile(rb"[:,\[]null")
 _LONG_INTEGER = re.compile(rb"[:,\[]-?\d{16}")
-_SHAPE = bytes.maketrans(b"123456789]}", b"000000000,,")  # every number looks like 000, 0.00 or 0e-00, and a comma
-_FLOATS = (b"0.0", b"0e-0", b"0e0,", b"0e00,", b"0e000,")
+_DIGITS = bytes.maketrans(b"123456789]}", b"000000000,,")  # every number looks like 000, 0.00 or 0e-00, and a comma
+_EXPONENTS = (b"0e-0", b"0e0,", b"0e00,", b"0e000,")
+_WHOLE_FLOATS = (b".0,", b".0}", b".0]")
 _LONG = b"0" * 16
 _ALL_BUT_BEYOND_BMP = bytes(sorted(set(range(256)) - set(range(0xF0, 0xF5))))
 
@@ -83,10 +84,11 @@ def _fast(value: Any) -> bytes | None:
     # The zero of an unknown `Number` or `Confidence` stands in every input document. A quote within a
     # string is escaped, so this can only be the end of a key.
     text = _sorted.encode(value).replace(b'value":0.0}', b'value":0}').replace(b'value":0.0,', b'value":0,')
-    shape = text.translate(_SHAPE)
-    if any(float_ in shape for float_ in _FLOATS):  # perhaps a float; msgspec writes 1.0 and 1e+30, RFC 8785 does not
+    shape = text.translate(_DIGITS)
+    # msgspec writes 1.0 and 1e16 where RFC 8785 wants 1 and 10000000000000000
+    if any(end in text for end in _WHOLE_FLOATS) or any(exponent in shape for exponent in _EXPONENTS):
         text = _sorted.encode(_decoder.decode(text))
-        shape = text.translate(_SHAPE)
+        shape = text.translate(_DIGITS)
     if text[:1] not in b'{["' or _MARK_BYTES in text or (b"null" in text and _NULL.search(text)):
         return None
     if _LONG in shape and _LONG_INTEGER.search(text):

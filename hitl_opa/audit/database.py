@@ -6,7 +6,6 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 from hitl_opa.errors import AuditError
 
@@ -77,6 +76,8 @@ def connect_reader(path: str, timeout: float) -> sqlite3.Connection:
     """A connection that cannot write; text comes back as bytes. Raises AuditError, also where there is no log."""
     if not Path(path).is_file():
         raise AuditError(f"audit log {path} does not exist")
+    from urllib.parse import quote  # takes milliseconds to import, and who only writes needs it not
+
     uri = f"file:{quote(str(Path(path).absolute()))}?mode=ro"
     # A copy on read-only media cannot have the shared-memory file that WAL needs; without a WAL it needs none
     if not os.access(Path(path).absolute().parent, os.W_OK) and not Path(f"{path}-wal").exists():

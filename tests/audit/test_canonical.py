@@ -37,6 +37,8 @@ _ANYTHING = st.recursive(
 @given(_PLAIN)
 @example({"\U0001f600": 1, "\ufb33": 2, "\u20ac": 3})  # UTF-16 order is not code point order
 @example([0.0, -0.0, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 333333333.33333329, 1e-6, 9007199254740991.0, 1e16])
+@example({"value": 0.0, "values": 0.0, "k": {"value": 0.0}, "s": '"value":0.0}', "t": 'value":0.0,', "u": [0.7, 0.05]})
+@example({"a": 1e-5, "b": 1e15, "c": 1e16, "d": 1.5e-7, "e": 1.5e300, "f": 123456789012345680.0, "g": -1e22})
 @example({"a": ":null", "b": ",1e5", "c": "[12345678901234567890]"})
 def test_equals_the_reference_for_all_that_rfc_8785_covers(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
