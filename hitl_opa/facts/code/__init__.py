@@ -1,0 +1,42 @@
+"""Inline code of other languages: what it plainly does, and opaque ``inline-code`` for the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import Word
+
+if TYPE_CHECKING:
+    from hitl_opa.facts.shell.interpret import Shell
+
+MAX_CODE = 65_536
+
+
+def read_code(shell: Shell, frame: Frame, language: str, word: Word, stdin: Stream, via: str, *, script: bool = False) -> Stream:
+    """Effects of code in ``language``. ``script``: it is a file of the workspace, which may do what project code does."""
+    if len(word.text) > MAX_CODE:
+        shell.ledger.opaque("too-large", f"{len(word.text)} characters of {language}", via)
+        return UNREAD
+    if word.text.strip(UNKNOWN + " \n") == "" and word.text.strip():
+        kind = "piped-code" if "remote" in word.origin else "dynamic-code"
+        shell.ledger.opaque(kind, word.text, via)
+        shell.ledger.effect("execute", "code", "", place="unknown", via=via, traits=frame.traits, certain=frame.certain)
+        return UNREAD
+    if language == "python":
+        from hitl_opa.facts.code.python import read_python
+
+        return read_python(shell, frame, word, stdin, via, script=script)
+    if language == "awk":
+        from hitl_opa.facts.code.awk import read_awk
+
+        read_awk(shell, frame, word)
+        return UNREAD
+    if language == "powershell":
+        from hitl_opa.facts.code.powershell import read_powershell
+
+        return read_powershell(shell, frame, word, stdin, via)
+    from hitl_opa.facts.code.calls import read_calls
+
+    return read_calls(shell, frame, language, word, stdin, via)

@@ -1,0 +1,369 @@
+"""Python code, read with ``ast``: the calls that reach files, processes, hosts and other code.
+
+Constants are followed through assignments, f-strings, joins and simple functions; what is not known
+stays `UNKNOWN`. Dynamic code (``eval``, ``exec``, ``getattr`` on modules, decoded strings) is opaque.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from typing import TYPE_CHECKING
+
+from hitl_opa.facts.code.python_calls import ATTRIBUTES, CALLS, HARMLESS_MODULES
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import Word
+
+if TYPE_CHECKING:
+    from hitl_opa.facts.shell.interpret import Shell
+
+MAX_NODES = 20_000
+
+
+def read_python(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str, *, script: bool) -> Stream:
+    text = word.text.replace(UNKNOWN, "__unknown__")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text.strip("\n") if not text[:1].isspace() else "if 1:\n" + text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        shell.ledger.opaque("parse-error", word.text, via)
+        if not script:
+            _words(shell, frame, word.text, via)
+        return UNREAD
+    reader = _Reader(shell, frame, via, script)
+    reader.origin |= stdin.origin
+    try:
+        reader.module(tree)
+    except RecursionError:
+        shell.ledger.opaque("too-large", "nested too deeply", via)
+    if not script:
+        shell.ledger.effect("execute", "code", "", place="inline", via=via, traits=frame.traits, certain=frame.certain)
+    return Stream(reader.printed, reader.origin)
+
+
+def _words(shell: Shell, frame: Frame, text: str, via: str) -> None:
+    """Python that does not parse may be shell by mistake (``python -c "rm -rf /"``): read it as such, unsure."""
+    if "\n" not in text and "(" not in text:
+        inner = frame.copy()
+        shell.script(text, inner, UNREAD, via=via)
+
+
+class _Reader:
+    def __init__(self, shell: Shell, frame: Frame, via: str, script: bool) -> None:
+        self.shell = shell
+        self.frame = frame
+        self.via = via
+        self.script = script
+        self.values: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # local name -> module path it was imported from
+        self.classes: dict[str, str] = {}  # variable -> type of object it holds
+        self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+        self.origin = frozenset[str]()
+        self.printed: str | None = ""
+        self.active: set[str] = set()
+        self.seen = 0
+        self.socket = self.dup = False
+
+    def module(self, tree: ast.Module) -> None:
+        for node in ast.walk(tree):
+            self.seen += 1
+            if self.seen > MAX_NODES:
+                self.shell.ledger.opaque("too-large", "more Python than is read", self.via)
+                return
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.functions[node.name] = node
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    self.names[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    self.names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        self._imports()
+        self.seen = 0
+        self.body(tree.body)
+
+    def _imports(self) -> None:
+        for module in {n.split(".")[0] for n in self.names.values()}:
+            if module in ("ctypes", "cffi", "mmap") and not self.script:
+                self.shell.ledger.opaque("inline-code", f"import {module}", self.via)
+
+    def body(self, nodes: list[ast.stmt]) -> None:
+        for node in nodes:
+            self.statement(node)
+
+    def statement(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            value = self.value(node.value) if node.value is not None else UNKNOWN
+            kind = self.kind(node.value) if node.value is not None else ""
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                name = _dotted(target)
+                if name:
+                    self.values[name] = (self.values.get(name, "") + value) if isinstance(node, ast.AugAssign) else value
+                    if kind:
+                        self.classes[name] = kind
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                self.value(decorator)
+            if node.name not in self.called():
+                self.function(node, [], {})
+        elif isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+                    self.function(item, [], {})
+                else:
+                    self.statement(item)
+        elif isinstance(node, ast.For | ast.AsyncFor):
+            items = self.items(node.iter)
+            for item in items[:8] or [UNKNOWN]:
+                if isinstance(node.target, ast.Name):
+                    self.values[node.target.id] = item
+                self.body(node.body)
+            self.body(node.orelse)
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            for entry in node.items:
+                value = self.value(entry.context_expr)
+                kind = self.kind(entry.context_expr)
+                if entry.optional_vars is not None and (name := _dotted(entry.optional_vars)):
+                    self.values[name] = value
+                    if kind:
+                        self.classes[name] = kind
+            self.body(node.body)
+        elif isinstance(node, ast.If | ast.While):
+            self.value(node.test)
+            self.body(node.body)
+            self.body(node.orelse)
+        elif isinstance(node, ast.Try):
+            self.body(node.body)
+            for handler in node.handlers:
+                self.body(handler.body)
+            self.body(node.orelse)
+            self.body(node.finalbody)
+        elif isinstance(node, ast.Import | ast.ImportFrom | ast.Pass | ast.Global | ast.Nonlocal | ast.Break | ast.Continue):
+            return
+        else:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.expr):
+                    self.value(child)
+                elif isinstance(child, ast.stmt):
+                    self.statement(child)
+                else:
+                    for below in ast.iter_child_nodes(child):
+                        if isinstance(below, ast.stmt):
+                            self.statement(below)
+
+    def called(self) -> set[str]:
+        return self._called
+
+    _called: set[str] = set()
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, args: list[str], keywords: dict[str, str]) -> str:
+        if node.name in self.active or len(self.active) > 6:
+            return UNKNOWN
+        kept = dict(self.values)
+        self.active.add(node.name)
+        names = [a.arg for a in node.args.args]
+        if names[:1] == ["self"]:
+            names = names[1:]
+        for i, name in enumerate(names):
+            self.values[name] = args[i] if i < len(args) else keywords.get(name, UNKNOWN)
+            self.classes.pop(name, None)
+        returned = UNKNOWN
+        try:
+            self.body(node.body)
+            last = node.body[-1] if node.body else None
+            if isinstance(last, ast.Return) and last.value is not None:
+                returned = self.value(last.value)
+        finally:
+            self.active.discard(node.name)
+            self.values = kept
+        return returned
+
+    # -- expressions --------------------------------------------------------------------------
+
+    def value(self, node: ast.expr | None) -> str:
+        """The text of an expression as far as constant; calls in it take effect."""
+        self.seen += 1
+        if node is None or self.seen > MAX_NODES:
+            if node is not None:
+                self.shell.ledger.opaque("too-large", "more Python than is read", self.via)
+            return UNKNOWN
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else node.value.decode("utf-8", "replace") if isinstance(node.value, bytes) else str(node.value)
+        if isinstance(node, ast.Name):
+            return self.values.get(node.id, UNKNOWN)
+        if isinstance(node, ast.JoinedStr):
+            return "".join(self.value(v) for v in node.values)
+        if isinstance(node, ast.FormattedValue):
+            return self.value(node.value)
+        if isinstance(node, ast.BinOp):
+            left, right = self.value(node.left), self.value(node.right)
+            if isinstance(node.op, ast.Add):
+                return (left + right)[:65536]
+            if isinstance(node.op, ast.Div):
+                return f"{left.rstrip('/')}/{right}" if right[:1] != "/" else right
+            if isinstance(node.op, ast.Mult) and right.isdigit() and UNKNOWN not in left:
+                return (left * min(int(right[:4]), 1000))[:65536]
+            if isinstance(node.op, ast.Mod):
+                return left.replace("%s", right, 1) if left.count("%s") == 1 else UNKNOWN
+            return UNKNOWN
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            return " ".join(self.value(v) for v in node.elts)
+        if isinstance(node, ast.Call):
+            return self.call(node)
+        if isinstance(node, ast.Attribute):
+            dotted = _dotted(node)
+            if dotted and dotted in self.values:
+                return self.values[dotted]
+            full = self.full_name(node)
+            if full == "os.environ":
+                self.origin |= {"secret"}
+            if not dotted:
+                self.value(node.value)
+            return {"os.sep": "/", "os.devnull": "/dev/null", "sys.executable": "python3"}.get(full, UNKNOWN)
+        if isinstance(node, ast.Subscript):
+            base = self.value(node.value)
+            if self.full_name(node.value) == "os.environ" and isinstance(node.slice, ast.Constant) and str(node.slice.value) == "HOME":
+                return self.shell.home or UNKNOWN
+            if isinstance(node.slice, ast.Slice):
+                step = self.value(node.slice.step) if node.slice.step is not None else ""
+                if step == "-1" and UNKNOWN not in base:
+                    return base[::-1]
+            elif isinstance(node.value, ast.List | ast.Tuple) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int) and abs(node.slice.value) < len(node.value.elts):
+                return self.value(node.value.elts[node.slice.value])
+            else:
+                self.value(node.slice if isinstance(node.slice, ast.expr) else None)
+            return UNKNOWN
+        if isinstance(node, ast.UnaryOp):
+            inner = self.value(node.operand)
+            return "-" + inner if isinstance(node.op, ast.USub) else inner
+        if isinstance(node, ast.Lambda):
+            self.value(node.body)
+            return UNKNOWN
+        if isinstance(node, ast.NamedExpr):
+            value = self.value(node.value)
+            self.values[node.target.id] = value
+            return value
+        if isinstance(node, ast.IfExp):
+            self.value(node.test)
+            first, second = self.value(node.body), self.value(node.orelse)
+            return first if first == second else UNKNOWN
+        if isinstance(node, ast.Await | ast.Starred | ast.YieldFrom):
+            return self.value(node.value)
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
+            for generator in node.generators:
+                items = self.items(generator.iter)
+                if isinstance(generator.target, ast.Name):
+                    self.values[generator.target.id] = items[0] if len(items) == 1 else UNKNOWN
+                for condition in generator.ifs:
+                    self.value(condition)
+            if isinstance(node, ast.DictComp):
+                self.value(node.key)
+                self.value(node.value)
+            else:
+                self.value(node.elt)
+            return UNKNOWN
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.value(child)
+        return UNKNOWN
+
+    def items(self, node: ast.expr) -> list[str]:
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            return [self.value(v) for v in node.elts]
+        value = self.value(node)
+        return [value] if UNKNOWN not in value and any(c in value for c in "*?") else []
+
+    def argv(self, node: ast.expr | None) -> list[Word] | None:
+        """A list display as the words of a command."""
+        if isinstance(node, ast.List | ast.Tuple):
+            out: list[Word] = []
+            for element in node.elts:
+                value = self.value(element)
+                out.append(Word(value, False, self._origin_of(element)))
+            return out
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            full = self.full_name(node.func)
+            if full == "shlex.split" or node.func.attr == "split":
+                text = self.value(node.args[0] if full == "shlex.split" and node.args else node.func.value)
+                return [Word(t) for t in text.split()]
+        return None
+
+    def _origin_of(self, node: ast.expr) -> frozenset[str]:
+        return frozenset()
+
+    def kind(self, node: ast.expr) -> str:
+        """The type of object that an expression makes, by the name that is called."""
+        if isinstance(node, ast.Call):
+            full = self.full_name(node.func)
+            if isinstance(node.func, ast.Attribute) and not full.split(".")[0]:
+                return ""
+            return full
+        return self.classes.get(_dotted(node) or "", "")
+
+    def full_name(self, node: ast.expr) -> str:
+        """``os.system`` for whatever local name stands for it; ``""`` parts where the base is no name."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if isinstance(node, ast.Name):
+            base = self.names.get(node.id, node.id)
+            return ".".join([base, *reversed(parts)])
+        if isinstance(node, ast.Call):
+            inner = self.full_name(node.func)
+            if inner in ("__import__", "importlib.import_module") and node.args:
+                return ".".join([self.value(node.args[0]), *reversed(parts)])
+            return ".".join([inner + "()", *reversed(parts)])
+        return ".".join(["", *reversed(parts)])
+
+    # -- calls --------------------------------------------------------------------------------
+
+    def call(self, node: ast.Call) -> str:
+        from hitl_opa.facts.code import python_effects
+
+        full = self.full_name(node.func)
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        receiver = ""
+        if isinstance(node.func, ast.Attribute):
+            base = _dotted(node.func.value)
+            receiver = self.classes.get(base or "", "") or (self.kind(node.func.value) if isinstance(node.func.value, ast.Call) else "")
+        name = full.removeprefix("builtins.")
+        local = full.rsplit(".", 1)[-1] if full.startswith("self.") else full
+        if local in self.functions and (full == local or full.startswith("self.")):
+            args = [self.value(a) for a in node.args]
+            keywords = {k.arg: self.value(k.value) for k in node.keywords if k.arg}
+            return self.function(self.functions[local], args, keywords)
+        action = CALLS.get(name)
+        if action is None and method:
+            kind = receiver.rsplit(".", 1)[-1] if receiver else ""
+            action = ATTRIBUTES.get(f"{kind}.{method}") or ATTRIBUTES.get(method)
+        if action is None:
+            base = name.split(".")[0]
+            for arg in node.args:
+                self.value(arg)
+            for keyword in node.keywords:
+                self.value(keyword.value)
+            if isinstance(node.func, ast.Attribute):
+                return python_effects.method(self, node, method)
+            if isinstance(node.func, ast.Call | ast.Subscript):
+                self.value(node.func)
+                self.shell.ledger.opaque("dynamic-code", ast.unparse(node.func)[:200], self.via)
+            del base
+            return python_effects.constant(self, name, node)
+        return python_effects.act(self, action, node, name, receiver)
+
+
+def _dotted(node: ast.expr) -> str:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        return ".".join([node.id, *reversed(parts)])
+    return ""
+
+
+__all__ = ["HARMLESS_MODULES", "read_python"]

@@ -1,0 +1,85 @@
+"""Where the facts of one call are collected: effects and the material they were read from."""
+
+from __future__ import annotations
+
+from hitl_opa.facts.paths import UNKNOWN, Paths
+from hitl_opa.facts.urls import place_of, read_url
+from hitl_opa.model import Command, DiffFact, Effect, Facts, Opaque, PathFact, SqlFact, Target, UrlFact, Verb
+
+MAX_EFFECTS = 512
+MAX_TEXT = 300  # characters of a quoted piece
+_ACCESS = {"read": "read", "write": "write", "delete": "delete", "execute": "execute"}
+_EMPTY: tuple[str, ...] = ()
+
+
+class Ledger:
+    """Collects; equal effects count once; past ``MAX_EFFECTS`` the call is opaque ``too-large``."""
+
+    def __init__(self, paths: Paths, *, pinned: frozenset[str], protected_branches: tuple[str, ...]) -> None:
+        self.paths = paths
+        self.pinned = pinned
+        self.protected_branches = protected_branches
+        self._effects: dict[tuple[str, str, str, str, str, bool, tuple[str, ...]], Effect] = {}
+        self._opaque: dict[tuple[str, str], Opaque] = {}
+        self._paths: dict[tuple[str, str], PathFact] = {}
+        self._urls: dict[str, UrlFact] = {}
+        self.commands: list[Command] = []
+        self.sql: list[SqlFact] = []
+        self.diff = DiffFact()
+
+    def effect(self, verb: str, type: str, value: str = "", *, place: str = "", real: str = "", inside: bool = False, via: str = "", traits: tuple[str, ...] = _EMPTY, certain: bool = True) -> None:
+        if len(value) > MAX_TEXT * 4:
+            value = value[: MAX_TEXT * 4]
+        key = (verb, type, value, real, place, certain, traits)
+        if key in self._effects:
+            return
+        if len(self._effects) >= MAX_EFFECTS:
+            self.opaque("too-large", "more effects than are listed", via)
+            return
+        target = Target(type=type, value=value.replace(UNKNOWN, "?") if UNKNOWN in value else value, real=real, place=place, inside=inside)
+        self._effects[key] = Effect(verb=Verb(verb), target=target, via=via, certain=certain, traits=sorted(set(traits)))
+
+    def path(self, verb: str, text: str, cwd: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY, glob: bool = False, certain: bool = True) -> str:
+        """An effect on a path; returns its place."""
+        if len(self._effects) >= MAX_EFFECTS:
+            self.opaque("too-large", "more effects than are listed", via)
+            return "unknown"
+        at = self.paths.locate(text, cwd, glob=glob)
+        if glob and verb != "read" and "bulk" not in traits:
+            traits = (*traits, "bulk")
+        self.effect(verb, "path", text, place=at.place, real=at.real, inside=at.inside, via=via, traits=traits, certain=certain and at.certain)
+        access = _ACCESS.get(verb, "write")
+        shown = text.replace(UNKNOWN, "?")[:MAX_TEXT * 4]
+        self._paths.setdefault((at.real or shown, access), PathFact(value=shown, real=at.real, access=access, place=at.place, inside=at.inside))
+        return at.place
+
+    def url(self, verb: str, text: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY, certain: bool = True) -> str:
+        """An effect on the host that ``text`` (a URL, ``host:port`` or host) names; returns its place."""
+        fact = self._urls.get(text)
+        if fact is None:
+            fact = read_url(text[:MAX_TEXT * 8], self.pinned)
+            if len(self._urls) < MAX_EFFECTS:
+                self._urls[text] = fact
+        self.effect(verb, "host", fact.host, place=fact.place, via=via, traits=traits, certain=certain and fact.place != "unknown")
+        return fact.place
+
+    def host(self, verb: str, host: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY) -> str:
+        place = place_of(host.lower(), self.pinned)
+        self.effect(verb, "host", host, place=place, via=via, traits=traits, certain=place != "unknown")
+        return place
+
+    def opaque(self, kind: str, text: str = "", via: str = "") -> None:
+        text = text.replace(UNKNOWN, "?")[:MAX_TEXT]
+        if len(self._opaque) < MAX_EFFECTS:
+            self._opaque.setdefault((kind, text), Opaque(kind=kind, text=text, via=via))
+
+    def command(self, program: str, args: list[str], wrappers: tuple[str, ...]) -> None:
+        if len(self.commands) < MAX_EFFECTS:
+            shown = [a.replace(UNKNOWN, "?")[:MAX_TEXT] for a in args[:MAX_EFFECTS]]
+            self.commands.append(Command(program=program, args=shown, wrappers=list(wrappers)))
+
+    def facts(self) -> Facts:
+        return Facts(
+            effects=list(self._effects.values()), opaque=list(self._opaque.values()), commands=self.commands,
+            paths=list(self._paths.values()), urls=list(self._urls.values()), sql=self.sql, diff=self.diff,
+        )  # fmt: skip

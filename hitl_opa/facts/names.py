@@ -1,0 +1,63 @@
+"""What a name says that its tool or subcommand does: ``describe-instances``, ``GmailSendEmail``, ``delete_user``."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from hitl_opa.facts.data import Act, load
+
+_PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+@lru_cache(maxsize=4096)
+def parts(name: str) -> tuple[str, ...]:
+    """The lower-case words in a name, however they are joined."""
+    return tuple(p.lower() for p in _PARTS.findall(name[:200]))
+
+
+def verb_class(word: str) -> str:
+    """What class of action a word stands for, ``""`` if none."""
+    return load().names.verbs.get(word, "")
+
+
+def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
+    """The act that subcommand words stand for, and which of them said so.
+
+    ``style``: ``any|second|first``, then the place of the remote (``cloud``, ``cluster``, …), then group words to skip.
+    """
+    how, place, *groups = style.split()
+    skip = load().names.groups.get(groups[0], frozenset()) if groups else frozenset()
+    candidates = list(enumerate(words))[:8]
+    if how == "second":
+        candidates = candidates[1:2]
+    elif how == "first":
+        candidates = candidates[:1]
+    verbs = load().names.verbs
+    for i, word in candidates:
+        low = word.lower()
+        if low in skip and i + 1 < len(words):
+            continue
+        pieces = low.split("-")
+        kind = verbs.get(low) or verbs.get(pieces[0])
+        if kind is None and how == "any" and len(pieces) > 1:
+            kind = verbs.get(pieces[-1])
+        if kind:
+            return remote_act(kind, place), i
+    return None, -1
+
+
+_REMOTE = {
+    "query": ("query", ()), "delete": ("delete", ("irreversible",)), "write": ("configure", ()), "run": ("execute", ()), "send": ("send", ("upload",)),
+    "spend": ("spend", ()), "publish": ("publish", ()), "grant": ("configure", ()), "stop": ("stop", ()), "local": ("read", ()), "secret": ("read", ("secret",)),
+}  # fmt: skip
+
+
+def remote_act(kind: str, place: str) -> Act:
+    """The act on a remote system that a class of action is."""
+    verb, traits = _REMOTE[kind]
+    if kind == "local":
+        return Act("effect", "read", "system", "info")
+    if kind == "grant":
+        return Act("effect", verb, "account", "remote", traits)
+    return Act("effect", verb, "remote", place, traits)

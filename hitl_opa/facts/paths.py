@@ -1,0 +1,265 @@
+"""Where a path lies: resolved lexically and, where files exist, physically; then classified by data.
+
+Covered: ``..``, ``~`` and ``~user``, symlinks that exist when the facts are read, case-folding file
+systems, Windows drive paths, globs (the place of what they are under), paths with an unknown part.
+Not covered: hard links (one inode, two names), bind mounts, and anything that changes between this
+reading and the call. An approval binds to real paths and content hashes for that reason.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from functools import cache
+from typing import NamedTuple
+
+from hitl_opa.facts.data import load
+
+UNKNOWN = "\0"  # stands in words for a part that is not known; input has no NULs left when words are read
+
+# Strictest first: where the name as written and the file it resolves to differ, the stricter place counts.
+STRICTNESS = (
+    "guard", "root", "home-root", "device", "system-auth", "credentials", "boot", "autostart", "shell-startup",
+    "env-file", "git-hooks", "ci", "git-internals", "package-config", "logs", "proc", "system", "unknown",
+    "dotfile", "outside", "home", "temp", "workspace", "null",
+)  # fmt: skip
+_RANK = {place: rank for rank, place in enumerate(STRICTNESS)}
+_OTHER_HOME = re.compile(r"(/home/[^/]+|/users/[^/]+|/root|/var/root|/c/users/[^/]+|/export/home/[^/]+)(?:/|$)")
+_DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
+_SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
+
+
+class Location(NamedTuple):
+    """Absolute path (``""`` where unknown), its place, whether it lies in the workspace, and whether that is sure."""
+
+    real: str
+    place: str
+    inside: bool
+    certain: bool
+
+
+class Paths:
+    """Resolves the paths of one call."""
+
+    def __init__(self, *, cwd: str, workspace: str, home: str, protected: tuple[str, ...] = ()) -> None:
+        self.workspace = _plain(workspace or cwd)
+        self.home = _plain(home)
+        self.cwd = _plain(cwd) or self.workspace
+        self._parents: dict[str, str] = {}
+        self._seen: dict[tuple[str, str, bool], Location] = {}
+        self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
+        self._home = self._real(self.home).casefold() if self.home else ""
+        self._protected = tuple(p for raw in protected for p in {_plain(raw).casefold(), self._real(_plain(raw)).casefold()} if p)
+
+    def locate(self, text: str, cwd: str, *, glob: bool = False) -> Location:
+        """Where ``text`` lies when used in ``cwd`` (``UNKNOWN`` where that is not known)."""
+        key = (text, cwd, glob)
+        found = self._seen.get(key)
+        if found is None:
+            found = self._seen[key] = self._locate(text, cwd, glob)
+        return found
+
+    def join(self, text: str, cwd: str) -> str:
+        """The absolute path that ``text`` means in ``cwd``, not normalised; ``UNKNOWN`` in it where unknown."""
+        if text[:1] == "/":
+            match = _DRIVE.match(text) if text[:5] == "/mnt/" or text[:10] == "/cygdrive/" else None
+            return f"/{match[1].lower()}/{text[match.end() :]}" if match else text
+        if text[:1] == "~":
+            user, _, rest = text[1:].partition("/")
+            if not user or user == "+":
+                return f"{(self.home if not user else cwd) or UNKNOWN}/{rest}"
+            if user == "-":
+                return f"{UNKNOWN}/{rest}"
+            base = "/root" if user == "root" else f"{os.path.dirname(self.home) if self.home.count('/') > 1 else '/home'}/{user}"
+            return f"{base}/{rest}"
+        if len(text) > 2 and text[1] == ":" and (match := _DRIVE.match(text)):
+            return f"/{match[1].lower()}/" + text[match.end() :].replace("\\", "/")
+        return f"{cwd or UNKNOWN}/{text}"
+
+    def _locate(self, text: str, cwd: str, glob: bool) -> Location:
+        path = self.join(text, cwd)
+        if path[:7] in ("file://", "file:/"):
+            path = path[7:] or "/"
+        if UNKNOWN in path:
+            return self._partly_known(path)
+        if len(path) > 4096:
+            return Location(path[:4096], "unknown", False, False)
+        if "/." in path or "//" in path or path[-1:] == "/":
+            lexical = _normal(path)
+        else:
+            lexical = path
+        if glob:
+            return self._glob(lexical)
+        real = self._real(lexical) if "/.." not in path else _normal(os.path.realpath(path))
+        if lexical == real:
+            return self._location(real, True)
+        first, second = self._location(real, True), self._location(lexical, True)
+        return first if _RANK[first.place] <= _RANK[second.place] else Location(real, second.place, first.inside, True)
+
+    def _location(self, path: str, certain: bool) -> Location:
+        low = path.casefold()
+        return Location(path, self._place(low), self._inside(low), certain)
+
+    def _inside(self, low: str) -> bool:
+        workspace = self._workspace
+        return bool(workspace) and (low == workspace or low.startswith(workspace + "/") or workspace == "/")
+
+    def _partly_known(self, path: str) -> Location:
+        head, _, tail = path.partition(UNKNOWN)
+        folder = head[: head.rfind("/") + 1]
+        tail = tail[tail.rfind(UNKNOWN) + 1 :]
+        if "/" in tail or tail[:1] == ".":
+            named = _sensitive("/?" + tail.casefold())
+            if named:
+                return Location("", named, False, False)
+        if len(folder) > 1:
+            known = self._location(_normal(folder), False)
+            if known.place not in ("root", "home-root"):
+                return known
+        return Location("", "unknown", False, False)
+
+    def _glob(self, path: str) -> Location:
+        """A pattern: the place of what it can match, which is at least that of the folder above the first star."""
+        match = re.search(r"[*?\[]", path)
+        if match is None:
+            return self._location(self._real(path), True)
+        folder = path[: path.rfind("/", 0, match.start())] or "/"
+        base = self._real(folder) if folder != "/" else "/"
+        pattern = path[match.start() :]
+        rest = path[len(folder) if folder != "/" else 0 :]
+        if rest.strip("*/.?") == "" and rest[:2] in ("/*", "/?", "/[", "/."):  # everything in the folder: as the folder itself
+            found = self._location(base, True)
+            return found._replace(real=base.rstrip("/") + rest)
+        sample = self._location(base.rstrip("/") + rest, True)
+        best = sample
+        low = (base.rstrip("/") + rest).casefold()
+        for name in _glob_candidates(base.casefold(), self._home):
+            if "*" not in pattern.strip("*/") and name[:1] == "." and rest[1:2] != ".":
+                continue
+            if fnmatch.fnmatchcase(name, low):
+                place = self._place(name)
+                if _RANK[place] < _RANK[best.place]:
+                    best = Location(sample.real, place, sample.inside, False)
+        return best
+
+    def _real(self, path: str) -> str:
+        """Symlinks followed; a path that cannot be looked at stays as written."""
+        if not path or path == "/":
+            return path
+        head, _, tail = path.rpartition("/")
+        parent = self._parents.get(head)
+        if parent is None:
+            try:
+                parent = os.path.realpath(head) if head else ""
+            except (OSError, ValueError):
+                parent = head
+            self._parents[head] = parent
+        full = f"{parent}/{tail}" if parent != "/" else f"/{tail}"
+        try:
+            os.readlink(full)
+        except (OSError, ValueError):
+            return full  # no link, or nothing there
+        return os.path.realpath(full)
+
+    def _place(self, low: str) -> str:
+        for guarded in self._protected:
+            if low == guarded or low.startswith(guarded + "/"):
+                return "guard"
+        named = _sensitive(low)
+        if named in ("guard", "credentials", "env-file"):
+            return named
+        data = load().places
+        workspace, home = self._workspace, self._home
+        inside = self._inside(low)
+        if inside and workspace != "/":
+            own, _ = _longest(data.workspace, low[len(workspace) + 1 :])
+            if own:
+                return own
+        if low == home:
+            return "home-root"
+        if low != workspace and (exact := data.exact.get(low)):
+            return exact
+        below = home if home and low.startswith(home + "/") else ""
+        if not below and (other := _OTHER_HOME.match(low)):
+            below = other[1]
+            if low in (below, below + "/") and low != workspace:
+                return "home-root"
+        relative = low[len(below) + 1 :] if below else ""
+        if below:
+            homely, length = _longest(data.home, relative)
+            if homely and not (inside and len(workspace) > len(below) + length):
+                return homely
+        absolute, length = _longest(data.absolute, low)
+        if inside:
+            return absolute if length > len(workspace) and absolute != "temp" else named or "workspace"
+        if named:
+            return named
+        if absolute:
+            return absolute
+        if below and below == home:
+            return "dotfile" if relative[:1] == "." else "home"
+        return "system" if below in ("/root", "/var/root") else "outside"
+
+
+def _plain(path: str) -> str:
+    if not path:
+        return ""
+    if len(path) > 2 and path[1] == ":" and (match := _DRIVE.match(path)):
+        path = f"/{match[1].lower()}/" + path[match.end() :].replace("\\", "/")
+    return _normal(path) if path[:1] == "/" else _normal(os.path.abspath(path))
+
+
+def _normal(path: str) -> str:
+    path = os.path.normpath(path)
+    return path[1:] if path[:2] == "//" else path
+
+
+def _longest(table: dict[str, str], path: str) -> tuple[str, int]:
+    """The value of the longest prefix of ``path`` (cut at slashes) in ``table``, and that prefix's length."""
+    while path:
+        found = table.get(path)
+        if found is not None:
+            return found, len(path)
+        path = path[: path.rfind("/")] if "/" in path else ""
+    return "", 0
+
+
+def _sensitive(low: str) -> str:
+    """The place that the name alone, or a folder of that name anywhere, decides."""
+    places = load().places
+    name = low[low.rfind("/") + 1 :]
+    if "/." in low:
+        parts = low.split("/")
+        for i, part in enumerate(parts):
+            if part[:1] == "." and len(part) > 1:
+                for end in (i + 2, i + 1):
+                    found = places.anywhere.get("/".join(parts[i:end]))
+                    if found and not (found == "git-internals" and end == i + 2):
+                        if found == "credentials" and name.endswith((".pub", "known_hosts")):
+                            continue
+                        return found
+    found = places.names.get(name)
+    if found is not None:
+        return found
+    match = _name_pattern().match(name)
+    return match.lastgroup.replace("_", "-") if match and match.lastgroup else ""
+
+
+@cache
+def _name_pattern() -> re.Pattern[str]:
+    by_place: dict[str, list[str]] = {}
+    for pattern, place in load().places.globs:
+        by_place.setdefault(place, []).append(fnmatch.translate(pattern))
+    excluded = "|".join(by_place.pop("", []) or ["(?!)"])
+    groups = "|".join(f"(?P<{place.replace('-', '_')}>{'|'.join(ps)})" for place, ps in by_place.items())
+    return re.compile(f"(?!{excluded})(?:{groups})")
+
+
+def _glob_candidates(folder: str, home: str) -> list[str]:
+    """Well-known sensitive paths that a pattern below ``folder`` might match."""
+    prefix = folder.rstrip("/") + "/"
+    found = [path for path in _SENSITIVE_GLOB if path.startswith(prefix)]
+    if home:
+        found += [f"{home}/{name}" for name in load().places.home if f"{home}/{name}".startswith(prefix)]
+    return found + [prefix + name for name in (".env", ".git/config", ".ssh/id_rsa", "id_rsa")]

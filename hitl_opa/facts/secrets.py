@@ -1,0 +1,78 @@
+"""Secrets in a call's input: found by the shape of their text, and replaced before anything is written.
+
+The patterns are data (``secrets.yaml``). A generic detector with entropy tests was not taken: it
+costs more to import than a decision may take, and marks hashes and ids that people need to see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from hitl_opa.facts.data import load
+from hitl_opa.model import SecretFact
+
+MAX_SCAN = 262_144  # characters of one string
+
+
+@cache
+def _patterns() -> list[tuple[str, str, re.Pattern[str]]]:
+    return [(s.kind, s.hint, re.compile(s.pattern)) for s in load().secrets]
+
+
+def find(text: str) -> list[tuple[str, int, int]]:
+    """Kind, start and end of every secret in ``text``, leftmost first, none inside another."""
+    out: list[tuple[str, int, int]] = []
+    if len(text) < 12:
+        return out
+    text = text[:MAX_SCAN]
+    for kind, hint, pattern in _patterns():
+        if hint and hint not in text:
+            continue
+        for match in pattern.finditer(text):
+            if not any(s < match.end() and match.start() < e for _, s, e in out):
+                out.append((kind, match.start(), match.end()))
+    return sorted(out, key=lambda found: found[1])
+
+
+def facts(value: Any) -> list[SecretFact]:
+    """One fact per kind and field, with the field's JSON Pointer."""
+    seen: dict[tuple[str, str], SecretFact] = {}
+    for pointer, text in _strings(value, ""):
+        for kind, _, _ in find(text):
+            seen.setdefault((kind, pointer), SecretFact(kind=kind, pointer=pointer))
+    return list(seen.values())
+
+
+def redact(value: Any) -> Any:
+    """The same JSON value with each secret replaced by ``[secret:kind]``; keys are redacted too."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {redact_text(k) if isinstance(k, str) else k: redact(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(v) for v in value]
+    return value
+
+
+def redact_text(text: str) -> str:
+    """``text`` with each secret in it replaced; what lies beyond ``MAX_SCAN`` is cut off, not passed unread."""
+    out, at = "", 0
+    for kind, start, end in find(text):
+        out += f"{text[at:start]}[secret:{kind}]"
+        at = end
+    tail = text[at:MAX_SCAN] + ("[cut]" if len(text) > MAX_SCAN else "")
+    return out + tail
+
+
+def _strings(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield pointer, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(item, f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _strings(item, f"{pointer}/{i}")

@@ -1,0 +1,351 @@
+"""A command line read by the data of its program: which words are options, which operands, and what each does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hitl_opa.facts.data import Act, Acts, Program, load
+from hitl_opa.facts.names import act_of_words
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import Word
+
+if TYPE_CHECKING:
+    from hitl_opa.facts.shell.interpret import Shell
+
+_NO_PROGRAM = Program()
+_SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
+HELP = frozenset({"--help", "--version", "-version", "-help", "help", "version", "-V", "-h", "-v", "--usage", "-?"})
+
+
+class Reading:
+    """The result of parsing: acts with their words, operands, traits, and the subcommands passed."""
+
+    __slots__ = ("flags", "found", "inform", "level", "operands", "path", "rest", "role", "subs", "traits", "unknown_sub", "words")
+
+    def __init__(self, program: Program) -> None:
+        self.found: list[tuple[Act, Word | None]] = []
+        self.operands: list[Word] = []
+        self.traits: set[str] = set()
+        self.flags: set[str] = set()  # every option seen, without its value
+        self.words: list[Word] = []  # operands that come before the first one that is no plain word
+        self.inform = False
+        self.role: Act | None = None
+        self.level = program
+        self.subs: list[str] = []
+        self.rest: list[Word] = []
+        self.unknown_sub = ""
+
+
+def parse(program: Program, args: list[Word]) -> Reading:
+    """Options, operands and subcommands of ``args`` (the program's name not among them)."""
+    out = Reading(program)
+    levels = [program]
+    stop = False
+    i, n = 0, len(args)
+    style = program.style
+    while i < n:
+        word = args[i]
+        text = word.text
+        i += 1
+        if stop or len(text) < 2 or (text[0] != "-" and not (text[0] == "+" and text in program.flags)) or text == "--":
+            if text == "--" and not stop:
+                stop = True
+                if style == "posix" and out.level.operands and i < n:
+                    out.rest = args[i:]
+                    break
+                continue
+            level = out.level
+            if (level.subs or level.verbs) and not stop:
+                sub = level.subs.get(text)
+                if sub is not None:
+                    out.level = sub
+                    levels.append(sub)
+                    out.subs.append(text)
+                    style = sub.style or style
+                    continue
+                if level.subs and not level.verbs and not out.unknown_sub and not out.operands:
+                    out.unknown_sub = text
+                out.words.append(word)
+            if style == "posix":
+                out.rest = args[i - 1 :]
+                break
+            out.operands.append(word)
+            continue
+        i = _option(text, word, args, i, levels, style, out)
+    return out
+
+
+def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Program], style: str, out: Reading) -> int:
+    if text[:2] == "--" or style == "single":
+        name, eq, value = text.partition("=")
+        acts, takes = _look(levels, name, style)
+        if acts is None and style == "colon" and ":" in name:
+            name, eq, value = text.partition(":")
+            acts, takes = _look(levels, name, style)
+        out.flags.add(name)
+        if acts is None:
+            return i
+        if takes:
+            if eq:
+                _add(acts, Word(value, word.glob, word.origin), out)
+            elif i < len(args):
+                _add(acts, args[i], out)
+                i += 1
+        else:
+            _add(acts, None, out)
+        return i
+    acts, takes = _look(levels, text, style)
+    if acts is not None:
+        out.flags.add(text)
+        if takes and i < len(args):
+            _add(acts, args[i], out)
+            return i + 1
+        _add(acts, None, out)
+        return i
+    for j in range(1, min(len(text), 64)):
+        name = text[0] + text[j]
+        out.flags.add(name)
+        acts, takes = _look(levels, name, style)
+        if acts is None:
+            continue
+        if takes:
+            rest = text[j + 1 :]
+            if rest:
+                _add(acts, Word(rest[1:] if rest[0] == "=" else rest, word.glob, word.origin), out)
+            elif i < len(args):
+                _add(acts, args[i], out)
+                i += 1
+            return i
+        _add(acts, None, out)
+    return i
+
+
+def _look(levels: list[Program], name: str, style: str) -> tuple[Acts | None, bool]:
+    for level in reversed(levels):
+        acts = level.options.get(name)
+        if acts is not None:
+            return acts, True
+        acts = level.flags.get(name)
+        if acts is not None:
+            return acts, False
+    if name[:2] == "--" and len(name) > 4 and style != "single":  # GNU takes unambiguous beginnings of long options
+        for level in reversed(levels):
+            flags = [k for k in level.flags if k.startswith(name)]
+            options = [k for k in level.options if k.startswith(name)]
+            if len(flags) + len(options) == 1:
+                return (level.options[options[0]], True) if options else (level.flags[flags[0]], False)
+    return None, False
+
+
+def _add(acts: Acts, value: Word | None, out: Reading) -> None:
+    for act in acts:
+        if act.kind == "trait":
+            out.traits.update(act.traits)
+        elif act.kind == "inform":
+            out.inform = True
+        elif act.kind == "operands":
+            out.role = act
+            out.traits.update(act.traits)
+        elif act.kind != "none":
+            out.found.append((act, value))
+
+
+class Invocation:
+    """One program with its arguments, about to become effects."""
+
+    def __init__(self, shell: Shell, frame: Frame, via: str, program: Program, args: list[Word], stdin: Stream, *, network: str = "") -> None:
+        self.shell = shell
+        self.frame = frame
+        self.via = via
+        self.program = program
+        self.args = args
+        self.stdin = stdin
+        self.network = network
+        self.origin = stdin.origin
+        self.reading = parse(program, args)
+
+    # -- running ----------------------------------------------------------------------------
+
+    def apply(self) -> Stream:
+        """All effects that the data gives this command. Returns what it prints, as far as known."""
+        reading, level = self.reading, self.reading.level
+        if self.informational():
+            self.shell.ledger.effect("read", "system", self.via, place="info", via=self.via, traits=self.frame.traits)
+            return UNREAD
+        acts = self._acts()
+        traits = tuple(sorted({*reading.traits, *self.frame.traits}))
+        out = UNREAD
+        late: list[tuple[Act, Word | None]] = []
+        for act, word in acts:
+            if act.kind == "path":
+                self._path(act, word, traits)
+            else:
+                late.append((act, word))
+        for act, word in late:
+            if act.kind == "run":
+                out = self.run(act, word)
+            else:
+                self._other(act, word, traits)
+        if level.special:
+            pass
+        return Stream(out.text, self.origin | out.origin)
+
+    def informational(self) -> bool:
+        """Nothing but ``--help`` or ``--version``, alone or after subcommands."""
+        args = self.args
+        if not args or args[-1].text not in ("--help", "--version", "-h", "-V", "-version", "-help", "help", "version"):
+            return False
+        last = args[-1].text
+        if len(args) == 1:
+            return last[:2] == "--" or last in ("-V", "-version", "-help") or (last == "-h" and "-h" not in self.program.flags and "-h" not in self.program.options) or (last in ("help", "version") and bool(self.program.subs or self.program.verbs))
+        subcommands = self.program.subs or self.program.verbs
+        return bool(subcommands) and last in ("--help", "-h", "--version") and not any(a.text[:1] == "-" or not a.known for a in args[:-1]) and len(self.reading.subs) + len(self.reading.words) >= 1 and len(args) <= 6 and self.program.style != "posix"
+
+    def _acts(self) -> list[tuple[Act, Word | None]]:
+        reading, level = self.reading, self.reading.level
+        out: list[tuple[Act, Word | None]] = []
+        does, operand_roles = level.does, level.operands
+        if level.verbs:
+            words = [w.text for w in reading.words]
+            by_name, spare = act_of_words(words, level.verbs)
+            if by_name is not None:
+                out.append((by_name, Word(" ".join(words[:6])) if words else None))
+            elif level.otherwise:
+                out += [(a, Word(" ".join(words[:6])) if words else None) for a in level.otherwise]
+            elif words or not level.does:
+                self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, *words[:4]]), self.via)
+                out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
+            del spare
+        elif reading.unknown_sub:
+            if level.otherwise:
+                out += [(a, Word(reading.unknown_sub)) for a in level.otherwise]
+            else:
+                self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, reading.unknown_sub]), self.via)
+                out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
+        out += [(a, None) for a in does]
+        out += reading.found
+        operands = reading.operands
+        if reading.rest:
+            out += self._command_rest(operand_roles, reading.rest)
+        elif operands:
+            last = len(operands) - 1
+            for i, word in enumerate(operands):
+                if reading.role is not None and not (i == 0 and operand_roles and operand_roles[0] and operand_roles[0][0].kind == "none"):
+                    out.append((Act("path", verb=reading.role.verb, traits=reading.role.traits), word))
+                    continue
+                acts = level.last if level.last and i == last and i > 0 else operand_roles[min(i, len(operand_roles) - 1)] if operand_roles else ()
+                out += [(a, word) for a in acts if a.kind not in ("none", "trait")]
+                reading.traits.update(t for a in acts if a.kind == "trait" for t in a.traits)
+        elif level.bare and not reading.unknown_sub:
+            out += [(a, None) for a in level.bare]
+        for act, _ in list(out):
+            if act.kind == "drop":
+                out = [(a, w) for a, w in out if a.kind != "drop" and act.verb not in ("", a.verb)]
+        if reading.inform:
+            out = [(a, w) for a, w in out if a.kind in ("path", "url", "effect") and a.verb in ("read", "query", "receive")]
+        return out
+
+    def _command_rest(self, roles: tuple[Acts, ...], rest: list[Word]) -> list[tuple[Act, Word | None]]:
+        """Operands of a program that stops at the first: some of its own, then a command line."""
+        out: list[tuple[Act, Word | None]] = []
+        for i, word in enumerate(rest):
+            acts = roles[min(i, len(roles) - 1)] if roles else ()
+            for act in acts:
+                if act.kind == "run" and act.type in ("argv", "script", "module"):
+                    self.reading.rest = rest[i:]
+                    out.append((act, word))
+                    return out
+                if act.kind == "run" and act.type == "shell" and i == len(roles) - 1:
+                    words = rest[i:]
+                    out.append((act, Word(" ".join(w.text for w in words), False, frozenset[str]().union(*(w.origin for w in words)))))
+                    return out
+                if act.kind not in ("none", "trait"):
+                    out.append((act, word))
+        return out
+
+    # -- single acts ------------------------------------------------------------------------
+
+    def _path(self, act: Act, word: Word | None, traits: tuple[str, ...]) -> None:
+        word = word or Word(self.frame.cwd and "." or UNKNOWN)
+        text = word.text
+        if text == "-":
+            return
+        if act.traits:
+            traits = tuple(sorted({*traits, *act.traits}))
+        if "://" in text and act.verb == "read" and "file://" not in text:
+            self.shell.ledger.url("receive", text, via=self.via, traits=traits)
+            self.origin |= {"remote"}
+            return
+        place = self.shell.path(act.verb, word, self.frame, via=self.via, traits=traits)
+        if act.verb == "read":
+            if place in _SECRET_PLACES:
+                self.origin |= {"secret"}
+            if word.known:
+                known = self.shell.files.get(self.shell.absolute(text, self.frame))
+                if known is not None:
+                    self.origin |= known.origin
+        elif act.verb == "write" and word.known:
+            self.shell.wrote(text, self.frame, Stream(None, self.origin), append="append" in traits)
+
+    def _other(self, act: Act, word: Word | None, traits: tuple[str, ...]) -> None:
+        value = word.text if word is not None else ""
+        mine = {*traits, *act.traits}
+        if act.verb in ("send", "publish") and ("secret" in self.origin or (word is not None and "secret" in word.origin and "@" not in value)):
+            mine.add("secret")
+        marks = tuple(sorted(mine))
+        if act.kind == "url":
+            self.shell.ledger.url(act.verb, value or UNKNOWN, via=self.via, traits=marks, certain=self.frame.certain)
+            if act.verb == "receive":
+                self.origin |= {"remote"}
+            return
+        place = act.place
+        if act.type == "code" and place == "workspace":
+            self.execute(marks, value)
+            return
+        if act.type == "host":
+            value = value or UNKNOWN
+        certain = self.frame.certain and UNKNOWN not in value
+        self.shell.ledger.effect(act.verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word)
+
+    def execute(self, traits: tuple[str, ...], value: str = "") -> None:
+        """The code of the project at the current directory runs."""
+        at = self.shell.ledger.paths.locate(".", self.frame.cwd) if self.frame.cwd and UNKNOWN not in self.frame.cwd else None
+        trusted = at is None or at.place in ("workspace", "home", "outside", "unknown", "home-root")
+        self.shell.ledger.effect(
+            "execute", "code", value, place="workspace" if trusted else "unknown", real=at.real if at else "", inside=at.inside if at else False,
+            via=self.via, traits=traits, certain=self.frame.certain,
+        )  # fmt: skip
+
+    def run(self, act: Act, word: Word | None) -> Stream:
+        from hitl_opa.facts.shell import code
+
+        how, what = act.type, act.place
+        frame = self.frame
+        if act.traits:
+            frame = frame.within(self.via, *act.traits)
+            frame.wrappers = frame.wrappers[:-1]
+        if how == "argv":
+            rest = self.reading.rest or ([word] if word is not None else [])
+            return self.shell.run(rest, frame.within(self.via), self.stdin) if rest else UNREAD
+        if how == "opaque":
+            self.shell.ledger.opaque(what, word.text if word else self.via, self.via)
+            self.shell.ledger.effect("execute", "code", word.text if word else "", place="unknown", via=self.via, traits=frame.traits)
+            return UNREAD
+        if word is None:
+            return UNREAD
+        inner = frame.within(self.via)
+        if how == "shell":
+            return code.shell_text(self.shell, inner, word, self.stdin, self.via)
+        if how == "code":
+            return code.inline(self.shell, inner, what, word, self.stdin, self.via)
+        if how == "script":
+            return code.script_file(self.shell, inner, what, word, self.reading.rest[1:], self.stdin, self.via)
+        if how in ("sql", "sqlfile"):
+            code.sql(self.shell, inner, word, self.via, from_file=how == "sqlfile")
+        return UNREAD
+
+
+def variables_of(name: str) -> str:
+    """The well-known value of a variable, ``""`` if it has none."""
+    return load().places.variables.get(name, "")

@@ -1,0 +1,238 @@
+"""What the shell does itself: directories, variables, eval, source, and the printing of constants."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import NO_ORIGIN, NOWHERE, Word, ansi_c
+
+if TYPE_CHECKING:
+    from hitl_opa.facts.shell.interpret import Shell
+
+Settings = dict[str, Word]
+Builtin = Callable[["Shell", Frame, list[Word], Stream, Settings], Stream]
+_NAME = re.compile(r"[A-Za-z_]\w*\Z")
+_FORMAT = re.compile(r"%(?:%|[-+ #0]*\d*(?:\.\d+)?([sdiubqcxXofeg]))")
+
+
+def _join(args: list[Word], sep: str = " ") -> Word:
+    origin = NO_ORIGIN
+    for arg in args:
+        origin |= arg.origin
+    return Word(sep.join(a.text for a in args), False, origin)
+
+
+def _stream(word: Word, end: str = "") -> Stream:
+    return Stream(None if not word.known else word.text + end, word.origin)
+
+
+def _nothing(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    return SILENT
+
+
+def _echo(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    end, escapes = "\n", False
+    while args and re.fullmatch(r"-[neE]+", args[0].text):
+        end = "" if "n" in args[0].text else end
+        escapes = escapes or "e" in args[0].text
+        args = args[1:]
+    word = _join(args)
+    if escapes:
+        word = word._replace(text=ansi_c(word.text) if word.known else word.text)
+    # With a part that is not known the rest still matters to whoever runs what is printed.
+    return Stream(word.text + end, word.origin) if word.known or len(args) > 1 else _stream(word, end)
+
+
+def _printf(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if len(args) >= 2 and args[0].text == "-v":
+        frame.variables[args[1].text] = Word(_printf(shell, frame, args[2:], stdin, settings).text or UNKNOWN)
+        return SILENT
+    if args and args[0].text == "--":
+        args = args[1:]
+    if not args:
+        return SILENT
+    origin = _join(args).origin
+    pattern, values = args[0].text, args[1:]
+    if UNKNOWN in pattern:
+        return Stream(None, origin)
+    text = ansi_c(pattern)
+    slots = len([m for m in _FORMAT.finditer(text) if m[1]])
+    out, at = "", 0
+    for _ in range(max(1, -(-len(values) // slots)) if slots else 1):
+        taken = iter(values[at : at + slots])
+        at += slots
+
+        def fill(m: re.Match[str], taken: object = taken) -> str:
+            if not m[1]:
+                return "%"
+            value = next(taken, Word("")).text  # type: ignore[call-overload]
+            return ansi_c(value) if m[1] == "b" else value
+
+        out += _FORMAT.sub(fill, text)
+        if len(out) > 65536:
+            return Stream(None, origin)
+    return Stream(out, origin)
+
+
+def _cd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    args = [a for a in args if a.text not in ("-P", "-L", "-e", "-@", "--", "-q", "/d", "/D")]
+    if not args:
+        frame.cwd = shell.home or UNKNOWN
+    elif not args[0].known or args[0].text == "-" or args[0].text[:1] == "+" or args[0].glob:
+        frame.cwd = shell.absolute(args[0].text, frame) if args[0].glob else UNKNOWN
+    elif args[0].text:
+        joined = shell.ledger.paths.join(args[0].text, frame.cwd)
+        frame.cwd = posixpath.normpath(joined) if UNKNOWN not in joined else UNKNOWN
+    return SILENT
+
+
+def _popd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    frame.cwd = shell.ledger.paths.cwd or UNKNOWN
+    return SILENT
+
+
+def _export(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    for arg in args:
+        name, eq, value = arg.text.partition("=")
+        if eq and _NAME.match(name):
+            frame.variables[name] = Word(value, arg.glob, arg.origin)
+    return SILENT
+
+
+def _read(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    names = [a.text for a in args if _NAME.match(a.text)]
+    known = stdin.text if stdin.text is not None and stdin.text.count("\n") <= 1 else None
+    parts = known.split(None, max(len(names) - 1, 0)) if known is not None else []
+    for i, name in enumerate(names):
+        frame.variables[name] = Word(parts[i].strip() if i < len(parts) else "" if known is not None else UNKNOWN, False, stdin.origin)
+    frame.variables.setdefault("REPLY", Word(UNKNOWN, False, stdin.origin))
+    return SILENT
+
+
+def _eval(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    from hitl_opa.facts.shell import code
+
+    return code.shell_text(shell, frame, _join(args), stdin, "eval") if args else SILENT
+
+
+def _source(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    from hitl_opa.facts.shell import code
+
+    return code.sourced(shell, frame, args[0], args[1:]) if args else SILENT
+
+
+def _exec(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    while args and args[0].text[:1] == "-":
+        args = args[2:] if args[0].text == "-a" else args[1:]
+    return shell.run(args, frame.within("exec"), stdin) if args else SILENT
+
+
+def _command(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if args and args[0].text in ("-v", "-V", "-pv"):
+        return Stream("".join(f"/usr/bin/{a.text}\n" for a in args[1:] if a.known) or None)
+    while args and args[0].text in ("-p", "--"):
+        args = args[1:]
+    if not args:
+        return SILENT
+    inner = frame.within("command")
+    inner.functions, inner.aliases = {}, {}
+    return shell.run(args, inner, stdin)
+
+
+def _wrapper(name: str) -> Builtin:
+    def run(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+        while args and args[0].text[:1] == "-" and name == "time":
+            args = args[2:] if args[0].text in ("-o", "-f", "--output", "--format") else args[1:]
+        return shell.run(args, frame.within(name), stdin) if args else SILENT
+
+    return run
+
+
+def _trap(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if len(args) > 1 and args[0].text not in ("-", "", "-l", "-p"):
+        return _eval(shell, frame.copy(), args[:1], UNREAD, settings)
+    return SILENT
+
+
+def _alias(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    for arg in args:
+        name, eq, value = arg.text.partition("=")
+        if eq:
+            frame.aliases[name] = value
+    return SILENT
+
+
+def _unalias(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    for arg in args:
+        frame.aliases.pop(arg.text, None)
+    return SILENT
+
+
+def _set(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    texts = [a.text for a in args]
+    if "--" in texts:
+        frame.positional = args[texts.index("--") + 1 :]
+    elif texts and texts[0][:1] not in "-+":
+        frame.positional = args
+    return SILENT
+
+
+def _shift(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if frame.positional:
+        frame.positional = frame.positional[1:]
+    return SILENT
+
+
+def _unset(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    for arg in args:
+        frame.variables.pop(arg.text, None)
+        frame.functions.pop(arg.text, None)
+    return SILENT
+
+
+def _pwd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    return Stream(frame.cwd + "\n" if frame.cwd and UNKNOWN not in frame.cwd else None)
+
+
+def _mapfile(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    for arg in args:
+        if _NAME.match(arg.text):
+            frame.variables[arg.text] = Word(stdin.text.replace("\n", " ") if stdin.text is not None else UNKNOWN, False, stdin.origin)
+    return SILENT
+
+
+def _history(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if any(a.text[:1] == "-" and a.text[1:2] in ("c", "d") for a in args):
+        shell.ledger.effect("delete", "system", "shell history", place="audit", via="history", traits=tuple(sorted({"tamper", *frame.traits})), certain=frame.certain)
+    elif any(a.text[:2] in ("-w", "-a") for a in args):
+        shell.ledger.effect("write", "system", "shell history", place="info", via="history", traits=frame.traits)
+    else:
+        shell.ledger.path("read", "~/.bash_history", frame.cwd, via="history", traits=frame.traits)
+    return UNREAD
+
+
+
+def _let(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    for arg in args:
+        name, eq, _ = arg.text.partition("=")
+        if eq and _NAME.match(name.rstrip("+-*/%")):
+            frame.variables[name.rstrip("+-*/%")] = NOWHERE
+    return SILENT
+
+
+TABLE: dict[str, Builtin] = {
+    "echo": _echo, "printf": _printf, "cd": _cd, "pushd": _cd, "chdir": _cd, "popd": _popd, "export": _export, "declare": _export,
+    "typeset": _export, "local": _export, "readonly": _export, "read": _read, "eval": _eval, "source": _source, ".": _source,
+    "exec": _exec, "command": _command, "builtin": _command, "time": _wrapper("time"), "coproc": _wrapper("coproc"), "noglob": _wrapper("noglob"),
+    "nocorrect": _wrapper("nocorrect"), "trap": _trap, "alias": _alias, "unalias": _unalias, "set": _set, "shift": _shift, "unset": _unset, "pwd": _pwd,
+    "mapfile": _mapfile, "readarray": _mapfile, "history": _history, "umask": _nothing, "let": _let,
+    **dict.fromkeys((":", "true", "false", "test", "[", "[[", "return", "exit", "break", "continue", "wait", "jobs", "fg", "bg", "hash", "type",
+                     "shopt", "getopts", "dirs", "times", "ulimit", "bind", "complete", "compgen", "compopt", "disown", "suspend", "logout", "caller",
+                     "help", "setopt", "unsetopt", "autoload", "emulate", "zstyle", "bindkey", "whence", "where", "rehash", "limit", "vared",
+                     "abbr", "functions", "fc", "print", "enable", "!", "]]", "]", "fi", "done", "esac", "then", "else", "do"), _nothing),
+}  # fmt: skip

@@ -1,0 +1,165 @@
+"""make and package scripts: the recipe is read where the file is there."""
+
+from __future__ import annotations
+
+import re
+
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell import code
+from hitl_opa.facts.shell.argv import Invocation
+from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import Word
+
+MAX_TARGETS = 40
+
+
+def make(call: Invocation) -> Stream:
+    """Executes the workspace's recipes; those of the wanted targets, and of what they need, are read."""
+    reading, shell, frame = call.reading, call.shell, call.frame
+    inner = frame.within("make")
+    directory = _value(call.args, ("-C", "--directory"))
+    if directory is not None:
+        inner.cwd = shell.absolute(directory.text, frame) if directory.known else UNKNOWN
+    makefile = _value(call.args, ("-f", "--file", "--makefile"))
+    dry = bool(reading.flags & {"-n", "--just-print", "--dry-run", "--recon", "-q", "--question", "-p", "--print-data-base"})
+    settings = {w.text.partition("=")[0]: w.text.partition("=")[2] for w in reading.operands if "=" in w.text}
+    targets = [w.text for w in reading.operands if "=" not in w.text]
+    evaluated = _value(call.args, ("--eval",))
+    if evaluated is not None:
+        _recipes(call, inner, evaluated.text, targets, settings, certain=True)
+    if makefile is not None and makefile.text in ("-", "/dev/stdin"):
+        code.marks_origin(shell, inner, call.stdin.origin, call.stdin.text or "", "make")
+        if call.stdin.text is None:
+            return code.piped(shell, inner, "make", call.stdin, "make")
+        _recipes(call, inner, call.stdin.text, targets, settings, certain=True)
+        return UNREAD
+    kept, call.frame = call.frame, inner
+    call.execute(tuple(sorted({*frame.traits, *(("dry-run",) if dry else ())})), " ".join(targets) or "all")
+    call.frame = kept
+    name = makefile.text if makefile is not None else ""
+    for candidate in [name] if name else ["GNUmakefile", "makefile", "Makefile"]:
+        path = shell.absolute(candidate, inner) if UNKNOWN not in candidate and UNKNOWN not in inner.cwd else ""
+        written = shell.files.get(path)
+        if written is not None and written.text is not None:
+            _recipes(call, inner, written.text, targets, settings, certain=True)
+            break
+        at = shell.ledger.paths.locate(candidate, inner.cwd) if path else None
+        text = code.read_small(at.real) if at is not None and at.inside else None
+        if text is not None:
+            _recipes(call, inner, text, targets, settings, certain=False)
+            break
+    if name and not dry:
+        at = shell.ledger.paths.locate(name, inner.cwd)
+        if at.place in ("temp", "unknown"):
+            shell.ledger.effect("execute", "code", name, place="unknown", via="make", traits=frame.traits)
+    return UNREAD
+
+
+def _value(args: list[Word], names: tuple[str, ...]) -> Word | None:
+    for i, word in enumerate(args):
+        if word.text in names and i + 1 < len(args):
+            return args[i + 1]
+        for name in names:
+            if word.text.startswith(name + "=") or (len(name) == 2 and word.text.startswith(name) and len(word.text) > 2):
+                return Word(word.text[len(name) :].lstrip("="), word.glob, word.origin)
+    return None
+
+
+def _recipes(call: Invocation, frame: Frame, text: str, targets: list[str], settings: dict[str, str], *, certain: bool) -> None:
+    """Reads a makefile roughly: assignments, rules, recipes; what needs functions of make stays unknown."""
+    rules: dict[str, tuple[list[str], list[str]]] = {}
+    variables = dict(settings)
+    current: list[str] = []
+    for line in text.replace("\\\n", " ").split("\n")[:4000]:
+        if line[:1] == "\t":
+            for name in current:
+                rules[name][1].append(line[1:])
+            continue
+        assignment = re.match(r"(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:\+|:{0,3}|\?|!)=\s*(.*)", line)
+        if assignment:
+            variables.setdefault(assignment[1], assignment[2])
+            continue
+        rule = re.match(r"([^#\t=:][^=:]*):{1,2}(?!=)\s*([^=;]*)(?:;\s*(.*))?$", line)
+        if rule:
+            current = rule[1].split()
+            for name in current:
+                entry = rules.setdefault(name, ([], []))
+                entry[0].extend(rule[2].split("|")[0].split())
+                if rule[3]:
+                    entry[1].append(rule[3])
+        elif line.strip() and line[:1] != "#":
+            current = []
+    wanted = list(targets) or [name for name in rules if name[:1] != "."][:1]
+    seen: set[str] = set()
+    inner = frame.copy()
+    inner.certain = frame.certain and certain
+    while wanted and len(seen) < MAX_TARGETS:
+        name = wanted.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        needs, lines = rules.get(name, ([], []))
+        wanted += needs
+        for line in lines[:100]:
+            body = _expand(line.lstrip("@-+ "), variables, name, needs)
+            if body.strip():
+                call.shell.script(body, inner.copy(), via="make")
+
+
+def _expand(text: str, variables: dict[str, str], target: str, needs: list[str], depth: int = 0) -> str:
+    if depth > 6:
+        return text
+
+    def value(m: re.Match[str]) -> str:
+        whole = m[0]
+        if whole == "$$":
+            return "\ue024"
+        name = m[1] or m[2] or m[3] or ""
+        if name == "@":
+            return target
+        if name in ("<", "^", "?", "+"):
+            return " ".join(needs[:1] if name == "<" else needs)
+        if name in variables:
+            return _expand(variables[name], variables, target, needs, depth + 1)
+        if name.startswith("shell "):
+            return "\ue024(" + name[6:] + ")"
+        return "\ue024{" + name + "}" if re.fullmatch(r"\w+", name) else "\ue024{__}"
+
+    out = re.sub(r"\$(?:\$|\(([^()]*(?:\([^()]*\)[^()]*)*)\)|\{([^{}]*)\}|([@<^?+*]))", value, text)
+    return out.replace("\ue024", "$") if depth == 0 else out
+
+
+def npm_run(call: Invocation) -> Stream:
+    """``npm run x``: the script is read from package.json where that is there."""
+    import msgspec
+
+    reading, shell, frame = call.reading, call.shell, call.frame
+    words = reading.rest or reading.operands
+    names = [w.text for w in words]
+    if not names and reading.subs[-1:] and reading.subs[-1] in ("run", "run-script"):
+        shell.path("read", Word("package.json"), frame, via=call.via)  # lists the scripts
+        return UNREAD
+    name = names[0] if names else reading.subs[-1] if reading.subs else "start"
+    call.execute(frame.traits, name)
+    directory = _value(call.args, ("--prefix", "-C", "--cwd", "--dir"))
+    base = shell.absolute(directory.text, frame) if directory is not None and directory.known else frame.cwd
+    if not base or UNKNOWN in base:
+        return UNREAD
+    at = shell.ledger.paths.locate("package.json", base)
+    written = shell.files.get(shell.absolute("package.json", frame))
+    text = written.text if written is not None else code.read_small(at.real) if at.inside else None
+    if text is None:
+        return UNREAD
+    try:
+        scripts = msgspec.json.decode(text.encode(), type=dict[str, msgspec.Raw]).get("scripts")
+        table = msgspec.json.decode(scripts, type=dict[str, str]) if scripts is not None else {}
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return UNREAD
+    inner = frame.within(call.via, certain=written is not None)
+    inner.cwd = base
+    inner.calls = (*frame.calls, "npm:" + name)
+    if "npm:" + name not in frame.calls:
+        for script in (f"pre{name}", name, f"post{name}"):
+            if script in table:
+                shell.script(table[script], inner, via=call.via)
+    return UNREAD

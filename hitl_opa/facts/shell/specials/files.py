@@ -1,0 +1,275 @@
+"""find, tar, dd, chmod, kill, tee, ln, crontab."""
+
+from __future__ import annotations
+
+import re
+
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.argv import Invocation
+from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import Word
+
+_FIND_VALUE = frozenset(
+    "-name -iname -path -ipath -wholename -iwholename -regex -iregex -type -xtype -size -mtime -atime -ctime -mmin -amin -cmin -newer -anewer -cnewer -user -group -uid -gid -perm -maxdepth -mindepth -printf -fstype -links -inum -samefile -lname -ilname -regextype -used -context -D -flags".split()
+)
+_EXEC = ("-exec", "-execdir", "-ok", "-okdir")
+
+
+def find(call: Invocation) -> Stream:
+    """Reads below its starting points; ``-delete``, ``-exec`` and ``-fprint`` do more."""
+    shell, frame, args = call.shell, call.frame, call.args
+    starts: list[Word] = []
+    i = 0
+    while i < len(args) and (args[i].text in ("-H", "-L", "-P", "-E", "-X", "-x", "-s", "-d") or args[i].text[:2] == "-O" or (args[i].text == "-D" and i + 1 < len(args))):
+        i += 2 if args[i].text == "-D" else 1
+    if i < len(args) and args[i].text == "-f":
+        i += 1
+    while i < len(args) and args[i].text[:1] not in ("-", "(", ")", "!", ",") or (i < len(args) and args[i].text == "-"):
+        starts.append(args[i])
+        i += 1
+    starts = starts or [Word(".")]
+    names: list[str] = []
+    deletes = False
+    depth = ""
+    commands: list[list[Word]] = []
+    while i < len(args):
+        text = args[i].text
+        i += 1
+        if text in _EXEC:
+            command: list[Word] = []
+            while i < len(args) and args[i].text not in (";", "\\") and not (args[i].text == "+" and command and command[-1].text == "{}"):
+                command.append(args[i])
+                i += 1
+            i += 1
+            if command:
+                commands.append(command)
+        elif text == "-delete":
+            deletes = True
+        elif text in ("-fprint", "-fls", "-fprint0", "-fprintf") and i < len(args):
+            shell.path("write", args[i], frame, via="find", traits=("overwrite",))
+            i += 2 if text == "-fprintf" else 1
+        elif text == "-files0-from" and i < len(args):
+            shell.path("read", args[i], frame, via="find")
+            i += 1
+        elif text[:6] == "-newer" and i < len(args):
+            i += 1
+        elif text in _FIND_VALUE and i < len(args):
+            if text in ("-name", "-iname", "-path", "-wholename", "-ipath"):
+                names.append(args[i].text)
+            if text == "-maxdepth":
+                depth = args[i].text
+            i += 1
+    recursive = () if depth in ("0",) else ("recursive",)
+    bulk = () if names else ("bulk",)
+    origin = frozenset[str]()
+    for start in starts:
+        place = shell.path("read", start, frame, via="find", traits=recursive)
+        for name in names:
+            named = name[name.rfind("/") + 1 :]
+            at = shell.ledger.paths.locate(_below(start.text, named.replace("*", "")), frame.cwd)
+            if at.place in ("credentials", "env-file") and place not in ("credentials",):
+                origin |= {"secret"}
+        if deletes:
+            shell.path("delete", start, frame, via="find", traits=tuple(sorted({*recursive, *bulk})))
+    for command in commands:
+        found = []
+        for start in starts[:8]:
+            found.append(Word(_below(start.text, names[0] if len(names) == 1 and "/" not in names[0] else "*") if depth != "0" else start.text, True))
+        inner = frame.within("find", *(() if names else ("bulk",)))
+        for item in found:
+            argv = [w if "{}" not in w.text else Word(w.text.replace("{}", item.text), w.text == "{}", w.origin) for w in command]
+            if any("{}" in w.text for w in command[1:]) and _is_shell_with_code(command):
+                argv = command[:1] + [Word(w.text.replace("{}", item.text)) if "{}" in w.text else w for w in command[1:]]
+            shell.run(argv, inner, UNREAD)
+    return Stream(None, origin)
+
+
+def _is_shell_with_code(command: list[Word]) -> bool:
+    return command[0].text.rsplit("/", 1)[-1] in ("sh", "bash", "zsh", "dash", "ksh") and len(command) > 2
+
+
+def _below(start: str, name: str) -> str:
+    return (start.rstrip("/") if start != "/" else "") + "/" + (name or "*")
+
+
+def tar(call: Invocation) -> Stream:
+    """Mode letters with or without a dash; ``-f`` names the archive that a mode reads or writes."""
+    args = list(call.args)
+    if args and args[0].text[:1] not in ("-", "") and re.fullmatch(r"[A-Za-z]+", args[0].text):
+        letters = args.pop(0).text  # "tar xzf a -C b": each letter that takes a value takes the next word
+        head: list[Word] = []
+        for letter in letters:
+            head.append(Word("-" + letter))
+            if letter in "fCbTXgIHNVFKL" and args:
+                head.append(args.pop(0))
+        call.args = head + args
+        from hitl_opa.facts.shell.argv import parse
+
+        call.reading = parse(call.program, call.args)
+    reading, shell, frame = call.reading, call.shell, call.frame
+    flags = reading.flags
+    values = _values(call.args)
+    archive_word = values.get("f")
+    directory = values.get("C")
+    creates = flags & {"-c", "--create"} or flags & {"-r", "-u", "-A", "--append", "--update"}
+    extracts = flags & {"-x", "--extract", "--get"}
+    traits = tuple(sorted({*reading.traits}))
+    for act, word in reading.found:
+        if act.kind == "run" and word is not None:
+            call.run(act, word)
+        elif act.kind == "path" and word is not None:
+            shell.path(act.verb, word, frame, via="tar", traits=act.traits)
+    inner = frame
+    if directory is not None:
+        inner = frame.copy()
+        inner.cwd = shell.absolute(directory.text, frame) if directory.known else UNKNOWN
+    origin = call.stdin.origin
+    if creates:
+        for word in reading.operands:
+            place = shell.path("read", word, inner, via="tar", traits=("recursive", *traits))
+            if place in ("credentials", "env-file", "system-auth"):
+                origin |= {"secret"}
+        if archive_word is not None and archive_word.text not in ("-", "/dev/stdout"):
+            _archive(call, "write", archive_word)
+            shell.wrote(archive_word.text, frame, Stream(None, origin))
+    elif extracts:
+        if archive_word is not None and archive_word.text != "-":
+            _archive(call, "read", archive_word)
+        if not flags & {"-O", "--to-stdout"}:
+            more = ("force",) if flags & {"-P", "--absolute-names"} else ()
+            shell.path("write", Word("."), inner, via="tar", traits=tuple(sorted({"recursive", *more, *traits})))
+    elif archive_word is not None and archive_word.text != "-":
+        _archive(call, "read", archive_word)
+    return Stream(None, origin)
+
+
+def _archive(call: Invocation, verb: str, word: Word) -> None:
+    host, colon, _ = word.text.partition(":")
+    if colon and "/" not in host and len(host) > 1 and "--force-local" not in call.reading.flags:
+        call.shell.ledger.host("send" if verb == "write" else "receive", host.split("@")[-1], via="tar", traits=call.frame.traits)
+    else:
+        call.shell.path(verb, word, call.frame, via="tar", traits=("overwrite",) if verb == "write" else ())
+
+
+def _values(args: list[Word]) -> dict[str, Word]:
+    out: dict[str, Word] = {}
+    names = {"--file": "f", "--directory": "C"}
+    for i, word in enumerate(args):
+        text = word.text
+        if text[:2] == "--":
+            name, eq, value = text.partition("=")
+            if name in names:
+                out[names[name]] = Word(value, word.glob, word.origin) if eq else args[i + 1] if i + 1 < len(args) else Word("")
+        elif text[:1] == "-" and len(text) > 1:
+            for j, letter in enumerate(text[1:], 1):
+                if letter in "fCbTXgIHNVFKL":
+                    rest = text[j + 1 :]
+                    value_word = Word(rest, word.glob, word.origin) if rest else args[i + 1] if i + 1 < len(args) else Word("")
+                    out.setdefault(letter, value_word)
+                    break
+    return out
+
+
+def dd(call: Invocation) -> Stream:
+    shell, frame = call.shell, call.frame
+    origin = call.stdin.origin
+    for word in call.args:
+        key, _, value = word.text.partition("=")
+        if key == "if" and value:
+            origin |= shell.read(Word(value, word.glob, word.origin), frame, via="dd").origin
+        elif key == "of" and value:
+            shell.path("write", Word(value, word.glob, word.origin), frame, via="dd", traits=("overwrite",))
+            shell.wrote(value, frame, Stream(None, origin))
+    return Stream(None, origin)
+
+
+def chmod(call: Invocation) -> Stream:
+    """The first operand is a mode: world-writable and setuid modes are traits, ``+x`` on credentials is not harmless either."""
+    shell, frame, reading = call.shell, call.frame, call.reading
+    operands = list(reading.operands)
+    mode = ""
+    if "--reference" not in reading.flags and operands:
+        mode = operands.pop(0).text
+    elif call.args and re.fullmatch(r"-[rwxXst]+", call.args[0].text):
+        mode = call.args[0].text
+    traits = set(reading.traits)
+    digits = mode.lstrip("0") if mode.isdigit() else ""
+    if re.search(r"(?:^|,)[ugoa]*[oa][ugoa]*[+=][rXxst]*w", mode) or re.match(r"[+=][rXx]*w", mode) or (digits and int(digits[-1]) & 2):
+        traits.add("world-writable")
+    if re.search(r"[+=][rwxX]*s", mode) or (len(mode) == 4 and mode.isdigit() and mode[0] in "234567"):
+        traits.add("setuid")
+    if mode.isdigit() and int(mode or "0") == 0:
+        traits.add("all")
+    for word in operands:
+        shell.path("write", word, frame, via=call.via, traits=tuple(sorted(traits)))
+    return UNREAD
+
+
+def kill(call: Invocation) -> Stream:
+    shell, frame = call.shell, call.frame
+    pids = [w for w in call.args if not re.fullmatch(r"-[A-Za-z0-9]+|--\w+(=\w+)?|[A-Z]{3,}", w.text) or w.text == "-1"]
+    if any(w.text in ("-l", "-L", "--list", "--table") for w in call.args):
+        return UNREAD
+    texts = [w.text for w in call.args]
+    everything = len(texts) > 1 and texts[-1] == "-1" or "-1" in [t for t in texts[1:]]
+    if texts == ["-0"] or "-0" in texts[:1]:
+        shell.ledger.effect("read", "process", " ".join(w.text for w in pids), place="own", via="kill", traits=frame.traits)
+        return UNREAD
+    critical = any(w.text == "1" for w in pids)
+    place = "all" if everything or critical else "own"
+    if not pids:
+        return UNREAD
+    shell.ledger.effect("stop", "process", " ".join(w.text for w in pids)[:200], place=place, via="kill", traits=tuple(sorted({*frame.traits, *(("all",) if everything else ())})), certain=frame.certain)
+    return UNREAD
+
+
+def tee(call: Invocation) -> Stream:
+    traits = ("append",) if call.reading.flags & {"-a", "--append"} else ("overwrite",)
+    for word in call.reading.operands:
+        call.shell.path("write", word, call.frame, via="tee", traits=traits)
+        call.shell.wrote(word.text, call.frame, call.stdin, append="append" in traits)
+    return call.stdin
+
+
+def link(call: Invocation) -> Stream:
+    """A link into a sensitive place is a way to it: the link's source counts as read."""
+    operands = call.reading.operands
+    shell, frame = call.shell, call.frame
+    traits = tuple(sorted(call.reading.traits))
+    if len(operands) == 1:
+        shell.path("write", Word(operands[0].text.rstrip("/").rsplit("/", 1)[-1] or "."), frame, via="ln", traits=traits)
+        return UNREAD
+    for word in operands[:-1]:
+        at = shell.ledger.paths.locate(word.text, frame.cwd, glob=word.glob)
+        if at.place not in ("workspace", "temp", "home", "dotfile", "outside", "unknown", "root", "home-root", "system", "git-internals"):
+            shell.path("read", word, frame, via="ln")
+        elif word.known:
+            content = shell.files.get(shell.absolute(word.text, frame))
+            if content is not None and operands[-1].known:
+                shell.wrote(operands[-1].text, frame, content)
+    for word in operands[-1:]:
+        shell.path("write", word, frame, via="ln", traits=traits)
+    return UNREAD
+
+
+def crontab(call: Invocation) -> Stream:
+    flags, operands = call.reading.flags, call.reading.operands
+    shell, frame = call.shell, call.frame
+    if "-l" in flags and not operands:
+        shell.ledger.effect("read", "system", "crontab", place="schedule", via="crontab", traits=frame.traits)
+        return UNREAD
+    verb = "delete" if "-r" in flags else "configure"
+    shell.ledger.effect(verb, "system", "crontab", place="schedule", via="crontab", traits=tuple(sorted({"persistence", *frame.traits})), certain=frame.certain)
+    if not operands and not flags & {"-r", "-e", "-l"} or operands and operands[0].text == "-":
+        _cron_lines(call, call.stdin, frame)
+    for word in operands:
+        if word.text != "-":
+            _cron_lines(call, shell.read(word, frame, via="crontab"), frame)
+    return UNREAD
+
+
+def _cron_lines(call: Invocation, stream: Stream, frame: Frame) -> None:
+    for line in (stream.text or "").split("\n")[:50]:
+        parts = line.split(None, 5)
+        if len(parts) == 6 and line[:1] != "#":
+            call.shell.script(parts[5], frame.within("crontab", "persistence"), via="crontab")

@@ -1,0 +1,161 @@
+"""Programs that turn stdin into stdout: followed where the text is known, so that what is piped into a shell is read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.argv import Invocation
+from hitl_opa.facts.shell.frame import MAX_STREAM, Stream
+from hitl_opa.facts.shell.words import Word, ansi_c
+
+_DECODED = frozenset({"decoded"})
+
+
+def _input(call: Invocation, skip: int = 0) -> Stream:
+    """What a filter reads: its file operands, else stdin."""
+    operands = call.reading.operands[skip:]
+    if not operands:
+        return call.stdin
+    out = Stream("")
+    for word in operands:
+        out = out.plus(call.stdin if word.text == "-" else call.shell.read(word, call.frame, via=call.via))
+    return out
+
+
+def _through(call: Invocation, change: Callable[[str], str | None], origin: frozenset[str] = frozenset(), skip: int = 0) -> Stream:
+    call.apply()
+    source = _input(call, skip)
+    text = None
+    if source.text is not None and UNKNOWN not in source.text and len(source.text) <= MAX_STREAM:
+        try:
+            text = change(source.text)
+        except (ValueError, binascii.Error, IndexError):
+            text = None
+    return Stream(text, source.origin | call.origin | origin)
+
+
+def cat(call: Invocation) -> Stream:
+    call.apply()
+    source = _input(call)
+    return Stream(source.text, source.origin | call.origin)
+
+
+def passthrough(call: Invocation) -> Stream:
+    """The output holds some of the input: unknown text of the same origin."""
+    out = call.apply()
+    return Stream(None, out.origin | call.stdin.origin)
+
+
+def rev(call: Invocation) -> Stream:
+    if call.via == "tac":
+        return _through(call, lambda t: "\n".join(reversed(t.rstrip("\n").split("\n"))) + "\n")
+    return _through(call, lambda t: "\n".join(line[::-1] for line in t.split("\n")), _DECODED)
+
+
+def decode(call: Invocation) -> Stream:
+    """base64, base32, openssl enc -d, gunzip, uudecode …: decoded where the text is known."""
+    flags = call.reading.flags | set(call.reading.subs)
+    name = call.via
+    if name in ("base64", "openssl") and flags & {"-d", "-D", "--decode", "--d"}:
+        return _through(call, lambda t: base64.b64decode("".join(t.split()) + "==", validate=False).decode("utf-8", "replace"), _DECODED, 0)
+    if name == "base32" and flags & {"-d", "-D", "--decode"}:
+        return _through(call, lambda t: base64.b32decode("".join(t.split())).decode("utf-8", "replace"), _DECODED)
+    if name in ("base64", "base32"):
+        encode = base64.b64encode if name == "base64" else base64.b32encode
+        return _through(call, lambda t: encode(t.encode()).decode() + "\n")
+    out = call.apply()
+    return Stream(None, out.origin | call.stdin.origin | _DECODED)
+
+
+def xxd(call: Invocation) -> Stream:
+    if "-r" in call.reading.flags or "-p" in call.reading.flags and "-r" in call.reading.flags:
+        return _through(call, _unhex, _DECODED)
+    return _through(call, lambda t: t.encode().hex() + "\n" if "-p" in call.reading.flags else None)
+
+
+def _unhex(text: str) -> str:
+    digits = re.sub(r"(?m)^[0-9a-f]+:|\s", "", text)
+    return bytes.fromhex(digits).decode("utf-8", "replace")
+
+
+def tr(call: Invocation) -> Stream:
+    sets = [ansi_c(w.text) for w in call.reading.operands if w.known]
+    flags = call.reading.flags
+    origin = _DECODED if sets and any("-" in s for s in sets) and len(sets) == 2 and "d" not in "".join(flags) and call.stdin.text else frozenset()
+    stdin = call.stdin
+    text: str | None = None
+    if stdin.text is not None and sets and len(stdin.text) <= MAX_STREAM:
+        first = _set(sets[0])
+        if "-d" in flags:
+            text = stdin.text.translate({ord(c): None for c in first})
+        elif len(sets) > 1 and (second := _set(sets[1])) and "-c" not in flags and "-C" not in flags:
+            second = second + second[-1] * max(0, len(first) - len(second))
+            text = stdin.text.translate({ord(a): b for a, b in zip(first, second, strict=False)})
+    return Stream(text, stdin.origin | origin)
+
+
+def _set(text: str) -> str:
+    for name, chars in (("[:upper:]", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), ("[:lower:]", "abcdefghijklmnopqrstuvwxyz"), ("[:digit:]", "0123456789"), ("[:space:]", " \t\n\r\f\v")):
+        text = text.replace(name, chars)
+
+    def span(m: re.Match[str]) -> str:
+        a, b = ord(m[1]), ord(m[2])
+        return "".join(map(chr, range(a, b + 1))) if a <= b < a + 512 else ""
+
+    return re.sub(r"(.)-(.)", span, text, flags=re.DOTALL)
+
+
+def which(call: Invocation) -> Stream:
+    """Prints where a program lies; the program is known by its base name wherever that is."""
+    call.apply()
+    names = [w.text for w in call.reading.operands if w.known]
+    return Stream("".join(f"/usr/bin/{n}\n" for n in names) or None)
+
+
+def awk(call: Invocation) -> Stream:
+    """The program text is code; the other operands are files."""
+    reading = call.reading
+    source = None
+    operands = reading.operands
+    if not any(a.type == "script" for a, _ in reading.found) and operands:
+        source, operands = operands[0], operands[1:]
+    reading.operands = [w for w in operands if "=" not in w.text]
+    out = call.apply()
+    if source is not None:
+        from hitl_opa.facts.code.awk import read_awk
+
+        read_awk(call.shell, call.frame.within(call.via), source)
+    return Stream(None, out.origin | call.stdin.origin)
+
+
+def sed(call: Invocation) -> Stream:
+    """``-i`` writes its files; the commands ``e``, ``w``, ``r`` and the flags ``e`` and ``w`` of ``s`` execute, write and read."""
+    from hitl_opa.facts.code.sed import read_sed
+
+    reading = call.reading
+    scripts = [w for a, w in reading.found if a.kind == "run" and w is not None and a.type == "code"]
+    reading.found = [(a, w) for a, w in reading.found if not (a.kind == "run" and a.type == "code")]
+    operands = reading.operands
+    if not scripts and operands and not any(a.type == "script" for a, _ in reading.found):
+        if operands[0].text == "" and reading.role is not None and len(operands) > 1:  # BSD: -i ''
+            operands = operands[1:]
+        scripts, operands = [operands[0]], operands[1:]
+    reading.operands = operands
+    out = call.apply()
+    for script in scripts:
+        read_sed(call.shell, call.frame.within(call.via), script)
+    simple = re.fullmatch(r"s(.)(.+?)\1(.*?)\1(g?)", scripts[0].text) if len(scripts) == 1 and not operands and call.stdin.text is not None else None
+    text = None
+    if simple and call.stdin.text is not None and not re.search(r"[\\.*\[\]^$&+?(){}|]", simple[2] + simple[3]):
+        lines = call.stdin.text.split("\n")
+        text = "\n".join(line.replace(simple[2], simple[3], -1 if simple[4] else 1) for line in lines)
+    return Stream(text, out.origin | call.stdin.origin | (_DECODED if text is not None else frozenset()))
+
+
+def joined(words: list[Word]) -> Word:
+    origin = frozenset[str]().union(*(w.origin for w in words)) if words else frozenset[str]()
+    return Word(" ".join(w.text for w in words), any(w.glob for w in words), origin)

@@ -1,0 +1,386 @@
+"""Words as a shell expands them, as far as constants go.
+
+A part that is not known is `UNKNOWN` in the text. Quoting matters until the last moment: a quoted
+``*`` is no glob and a quoted ``{`` no brace, so quoted specials are kept apart by a shift into the
+private use area while a word is put together.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from hitl_opa.facts.paths import UNKNOWN
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from hitl_opa.facts.shell.interpret import Frame, Shell
+
+NO_ORIGIN: frozenset[str] = frozenset()
+MAX_FIELDS = 4096
+_SPECIAL = "{},*?[]~\\"
+_HIDE = {ord(c): 0xE000 + ord(c) for c in _SPECIAL}
+_SHOW = {v: k for k, v in _HIDE.items()}
+_HIDDEN = re.compile("[\ue05b-\ue07e\ue02a-\ue03f]")
+_PLAIN = re.compile(rb"[A-Za-z0-9_./:=,@%+^#-]*\Z")
+_ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"', "?": "?"}
+_ANSI = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL)
+_SECRET_NAME = re.compile(r"(?i)secret|token|passw|api_?key|apikey|credential|private_?key|access_?key|pgp_|_pat\b|_auth\b")
+
+
+class Word(NamedTuple):
+    """One word: text, whether it holds an active glob, and what went into it (``remote``, ``decoded``, ``secret``)."""
+
+    text: str
+    glob: bool = False
+    origin: frozenset[str] = NO_ORIGIN
+
+    @property
+    def known(self) -> bool:
+        return UNKNOWN not in self.text
+
+
+NOWHERE = Word(UNKNOWN)
+
+
+class _Piece(NamedTuple):
+    text: str
+    splits: bool  # an unquoted expansion: white space in it separates words
+    origin: frozenset[str] = NO_ORIGIN
+
+
+def literal(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+class Expander:
+    """Expands word nodes in the frame of the shell that is being interpreted."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def words(self, node: Node, frame: Frame) -> list[Word]:
+        """The words that one argument node becomes: none, one or many."""
+        raw = node.text or b""
+        if node.type in ("word", "number") and _PLAIN.match(raw):
+            return [Word(raw.decode("ascii"))]
+        return _fields(self.pieces(node, frame), self._shell.home)
+
+    def word(self, node: Node, frame: Frame) -> Word:
+        """The one word that an assignment or a redirect makes of the node: no field splitting."""
+        pieces = [p._replace(splits=False) for p in self.pieces(node, frame)]
+        words = _fields(pieces, self._shell.home, braces=False)
+        return words[0] if words else Word("")
+
+    def quoted(self, node: Node, frame: Frame) -> Word:
+        """The text of a here-document body."""
+        pieces = self._inner(node, frame, node.start_byte, node.end_byte, _unescape_double)
+        return Word(_show("".join(p.text for p in pieces)), False, _union(pieces))
+
+    def pieces(self, node: Node, frame: Frame) -> list[_Piece]:
+        kind = node.type
+        if kind in ("word", "number", "extglob_pattern", "regex", "variable_name", "test_operator", "file_descriptor", "string_content", "heredoc_content"):
+            if node.child_count and kind != "variable_name":
+                return self._inner(node, frame, node.start_byte, node.end_byte, _unescape_plain)
+            return [_Piece(_unescape_plain(literal(node)), False)]
+        if kind == "raw_string":
+            return [_Piece(_hide(literal(node)[1:-1]), False), ] if node.end_byte - node.start_byte > 2 else [_Piece("", False)]
+        if kind in ("string", "translated_string"):
+            return self._string(node, frame)
+        if kind == "ansi_c_string":
+            return [_Piece(_hide(ansi_c(literal(node)[2:-1])), False)]
+        if kind == "concatenation":
+            out: list[_Piece] = []
+            at = node.start_byte
+            for child in node.children:
+                if child.start_byte > at:
+                    out.append(_Piece(_unescape_plain(self._shell.slice(at, child.start_byte)), False))
+                out += self.pieces(child, frame)
+                at = child.end_byte
+            return out
+        if kind == "simple_expansion":
+            return self._variable(literal(node)[1:], frame, False)
+        if kind == "expansion":
+            return self._expansion(node, frame)
+        if kind == "command_substitution":
+            stream = self._shell.substitute(node, frame)
+            text = UNKNOWN if stream.text is None else stream.text.rstrip("\n").replace("\n", "\n")
+            return [_Piece(_hide_braces(text), True, stream.origin)]
+        if kind == "process_substitution":
+            return [_Piece(self._shell.process_file(node, frame), False)]
+        if kind == "arithmetic_expansion":
+            self._shell.nested(node, frame)
+            return [_Piece(_arithmetic(literal(node)), False)]
+        if kind == "brace_expression":
+            return [_Piece(literal(node), False)]
+        if kind == "array":
+            out = []
+            for child in node.named_children:
+                out += [*self.pieces(child, frame), _Piece(" ", True)]
+            return out
+        if kind in ("$", "{", "}", "[", "]", "=", "==", "!=", ",", ":"):
+            return [_Piece(literal(node), False)]
+        self._shell.nested(node, frame)
+        return [_Piece(UNKNOWN, False)]
+
+    def _inner(self, node: Node, frame: Frame, start: int, end: int, unescape: object) -> list[_Piece]:
+        """Children with the literal text between them (the grammar leaves blanks between children out)."""
+        out: list[_Piece] = []
+        at = start
+        undo = _unescape_double if unescape is _unescape_double else _unescape_plain
+        for child in node.children:
+            if child.type in ("string_content", "heredoc_content", '"'):
+                continue
+            if child.start_byte > at:
+                out.append(_Piece(undo(self._shell.slice(at, child.start_byte)), False))
+            out += [p._replace(splits=False) for p in self.pieces(child, frame)]
+            at = child.end_byte
+        if at < end:
+            out.append(_Piece(undo(self._shell.slice(at, end)), False))
+        return out
+
+    def _string(self, node: Node, frame: Frame) -> list[_Piece]:
+        start, end = node.start_byte + 1, node.end_byte
+        if node.type == "translated_string":
+            start += 1
+        if (node.text or b"")[-1:] == b'"' and end > start:
+            end -= 1
+        if node.child_count <= 3 and all(c.type in ('"', "string_content") for c in node.children):
+            return [_Piece(_unescape_double(self._shell.slice(start, end)), False)]
+        if node.named_child_count == 1 and node.named_children[0].type in ("simple_expansion", "expansion") and literal(node).strip('"') in ("$@", "${@}", "${*}"):
+            return self._variable("@", frame, False)
+        return [p._replace(text=_hide(p.text)) if p.splits else p for p in self._inner(node, frame, start, end, _unescape_double)]
+
+    def _variable(self, name: str, frame: Frame, quoted: bool) -> list[_Piece]:
+        word = self._shell.variable(name, frame)
+        text = word.text if word.glob and not quoted else _hide_braces(word.text)
+        origin = word.origin
+        if UNKNOWN in word.text and _SECRET_NAME.search(name):
+            origin |= {"secret"}
+        return [_Piece(text, not quoted, origin)]
+
+    def _expansion(self, node: Node, frame: Frame) -> list[_Piece]:
+        text = literal(node)[2:-1]
+        match = re.match(r"(!?)([A-Za-z_]\w*|[0-9@*#?$!-])(\[[^]]*\])?(.*)\Z", text, re.DOTALL)
+        if match is None:
+            self._shell.nested(node, frame)
+            return [_Piece(UNKNOWN, True)]
+        bang, name, index, rest = match[1], match[2], match[3] or "", match[4]
+        if text[:1] == "#" and len(text) > 1:
+            self._shell.nested(node, frame)
+            return [_Piece("1", False)]
+        if bang and not rest and not index:
+            pointer = self._shell.variable(name, frame)
+            return self._variable(pointer.text, frame, False) if pointer.known and pointer.text else [_Piece(UNKNOWN, True)]
+        value = self._shell.variable(name + (index if index not in ("[@]", "[*]") else ""), frame)
+        unset = value.text == "" if rest[:1] == ":" else False
+        known_unset = name not in frame.variables and value.text == UNKNOWN
+        if not rest:
+            return self._variable(name + (index if index not in ("[@]", "[*]") else ""), frame, False)
+        operator = rest[:2] if rest[:1] == ":" else rest[:1]
+        if operator in (":-", "-", ":=", "=", ":+", "+", ":?", "?"):
+            default = self._default(node, frame)
+            if operator in (":?", "?"):
+                return self._variable(name, frame, False)
+            if operator in (":+", "+"):
+                return default if value.text and value.text != UNKNOWN else [_Piece("", True)] if not value.text else default
+            if unset or known_unset:
+                if operator in (":=", "="):
+                    frame.variables[name] = Word(_show("".join(p.text for p in default)), False, _union(default))
+                return default
+            return self._variable(name, frame, False)
+        self._shell.nested(node, frame)
+        if not value.known or "$" in rest or "`" in rest:
+            return [_Piece(UNKNOWN, True, value.origin)]
+        return [_Piece(_hide_braces(_transform(value.text, rest)), True, value.origin)]
+
+    def _default(self, node: Node, frame: Frame) -> list[_Piece]:
+        seen_operator = False
+        out: list[_Piece] = []
+        at = 0
+        for child in node.children:
+            if seen_operator and child.type != "}":
+                if at and child.start_byte > at:
+                    out.append(_Piece(self._shell.slice(at, child.start_byte), False))
+                out += self.pieces(child, frame)
+            elif child.type in (":-", "-", ":=", "=", ":+", "+", ":?", "?"):
+                seen_operator = True
+            at = child.end_byte
+        return [p._replace(splits=True) for p in out] or [_Piece("", True)]
+
+
+def _fields(pieces: list[_Piece], home: str, *, braces: bool = True) -> list[Word]:
+    """Brace expansion, tilde, field splitting and the marking of globs."""
+    origin = _union(pieces)
+    if any(p.splits for p in pieces):
+        fields: list[str] = []
+        current: str | None = None
+        for piece in pieces:
+            if not piece.splits:
+                current = (current or "") + piece.text
+                continue
+            parts = piece.text.split()
+            if not parts:
+                if piece.text and current is not None:
+                    fields.append(current)
+                    current = None
+                continue
+            if piece.text[:1].isspace() and current is not None:
+                fields.append(current)
+                current = None
+            parts[0] = (current or "") + parts[0]
+            fields += parts[:-1]
+            current = parts[-1]
+            if piece.text[-1:].isspace():
+                fields.append(current)
+                current = None
+        if current is not None:
+            fields.append(current)
+    else:
+        fields = ["".join(p.text for p in pieces)]
+    if braces and any("{" in f for f in fields):
+        fields = [b for f in fields for b in expand_braces(f)][:MAX_FIELDS]
+    out = []
+    for field in fields[:MAX_FIELDS]:
+        glob = "*" in field or "?" in field or ("[" in field and "]" in field)
+        if field[:1] == "~" and home and (field == "~" or field[1] == "/"):
+            field = home + field[1:]
+        out.append(Word(_show(field), glob, origin))
+    return out
+
+
+def _union(pieces: list[_Piece]) -> frozenset[str]:
+    out = NO_ORIGIN
+    for piece in pieces:
+        if piece.origin:
+            out |= piece.origin
+    return out
+
+
+def _hide(text: str) -> str:
+    return text.translate(_HIDE)
+
+
+def _hide_braces(text: str) -> str:
+    """The result of an expansion: globs in it are active, braces and tildes are not."""
+    return text.replace("{", "\ue07b").replace("~", "\ue07e") if "{" in text or "~" in text else text
+
+
+def _show(text: str) -> str:
+    return text.translate(_SHOW) if _HIDDEN.search(text) else text
+
+
+def _unescape_plain(text: str) -> str:
+    if "\\" not in text:
+        return text
+    out = re.sub(r"\\(\n|.)?", lambda m: "" if m[1] == "\n" else _hide(m[1] or "\\"), text, flags=re.DOTALL)
+    return out
+
+
+def _unescape_double(text: str) -> str:
+    if "\\" in text:
+        text = re.sub(r'\\([$`"\\\n])', lambda m: "" if m[1] == "\n" else m[1], text)
+    return _hide(text)
+
+
+def ansi_c(text: str) -> str:
+    """The value of ``$'…'``."""
+
+    def one(m: re.Match[str]) -> str:
+        if m[1] or m[2] or m[3]:
+            code = int(m[1] or m[2] or m[3], 16)
+            return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
+        if m[4]:
+            return chr(int(m[4], 8) & 255 or 0xFFFD)
+        if m[5]:
+            return chr(ord(m[5]) & 31 or 0xFFFD)
+        return _ESCAPES.get(m[6], "\\" + m[6])
+
+    return _ANSI.sub(one, text).replace("\0", "")
+
+
+def expand_braces(text: str, depth: int = 0) -> list[str]:
+    """``a{b,c}d`` and ``{1..3}``; bounded."""
+    if depth > 8:
+        return [text]
+    start = -1
+    while True:
+        start = text.find("{", start + 1)
+        if start < 0:
+            return [text]
+        if start and text[start - 1] == "$":
+            continue
+        level, cuts = 0, []
+        for i in range(start, len(text)):
+            c = text[i]
+            if c == "{":
+                level += 1
+            elif c == "}":
+                level -= 1
+                if not level:
+                    break
+            elif c == "," and level == 1:
+                cuts.append(i)
+        else:
+            continue
+        inner = text[start + 1 : i]
+        if cuts:
+            edges = [start, *cuts, i]
+            options = [text[a + 1 : b] for a, b in zip(edges, edges[1:], strict=False)]
+        elif (span := re.fullmatch(r"(-?\d{1,9}|[A-Za-z])\.\.(-?\d{1,9}|[A-Za-z])(?:\.\.-?\d+)?", inner)) and span[1].isalpha() == span[2].isalpha():
+            options = _span(span[1], span[2])
+        else:
+            continue
+        tails = expand_braces(text[i + 1 :], depth + 1)
+        out = [text[:start] + h + t for o in options for h in expand_braces(o, depth + 1) for t in tails[:64]]
+        return out[:MAX_FIELDS]
+
+
+def _span(first: str, last: str) -> list[str]:
+    if first.isalpha():
+        a, b = ord(first), ord(last)
+        return [chr(c) for c in (range(a, b + 1) if a <= b else range(a, b - 1, -1))]
+    a, b = int(first), int(last)
+    if abs(b - a) > 256:
+        return [first, UNKNOWN, last]
+    return [str(n) for n in (range(a, b + 1) if a <= b else range(a, b - 1, -1))]
+
+
+def _arithmetic(text: str) -> str:
+    inner = text[3:-2] if text.startswith("$((") else text
+    return inner.strip() if re.fullmatch(r"\s*\d{1,15}\s*", inner) else UNKNOWN
+
+
+def _transform(value: str, rest: str) -> str:
+    """``${x%…}``, ``${x#…}``, ``${x/…/…}``, ``${x:…}``, ``${x^^}``, ``${x,,}`` on a known value."""
+    import fnmatch
+
+    if rest in ("^^", ",,", "^", ","):
+        return {"^^": value.upper(), ",,": value.lower(), "^": value[:1].upper() + value[1:], ",": value[:1].lower() + value[1:]}[rest]
+    if cut := re.fullmatch(r":\s*(-?\d+)(?::\s*(-?\d+))?", rest):
+        start, length = int(cut[1]), cut[2]
+        tail = value[start:]
+        return tail if length is None else tail[: int(length)]
+    if len(value) > 2000:
+        return UNKNOWN
+    if rest[0] in "%#":
+        pattern = rest.lstrip(rest[0])
+        order = range(len(value) + 1)
+        greedy = rest[1:2] == rest[0]
+        if rest[0] == "#":
+            for i in reversed(order) if greedy else order:
+                if fnmatch.fnmatchcase(value[:i], pattern):
+                    return value[i:]
+        else:
+            for i in order if greedy else reversed(order):
+                if fnmatch.fnmatchcase(value[i:], pattern):
+                    return value[:i]
+        return value
+    if rest[0] == "/":
+        every = rest[1:2] == "/"
+        pattern, _, new = rest[2 if every else 1 :].partition("/")
+        if any(c in pattern for c in "*?[\\") or pattern[:1] in "#%":
+            return UNKNOWN
+        return value.replace(pattern, new) if every else value.replace(pattern, new, 1)
+    return UNKNOWN
