@@ -6,7 +6,7 @@ content of small regular files of the workspace that it runs.
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.resources import files
 
 import msgspec
 
@@ -15,7 +15,7 @@ from hitl_opa.facts.read import read_call
 from hitl_opa.facts.secrets import redact
 from hitl_opa.model import CallFacts, Facts, ToolCall
 
-__all__ = ["Known", "read_facts", "redact"]
+__all__ = ["Known", "program_data", "read_facts", "redact"]
 
 PROTECTED_BRANCHES = ("main", "master", "trunk", "develop", "production", "prod", "release", "release/*", "releases/*", "stable", "gh-pages", "hotfix/*")
 
@@ -45,3 +45,6 @@ def read_facts(call: ToolCall, known: Known = _NOTHING) -> tuple[CallFacts, Fact
         raise CallRefused("the call is nested too deeply") from e
 
 
+def program_data() -> bytes:
+    """The shipped knowledge of programs, places and names as it lies on disk, for the policy revision."""
+    return files(__package__).joinpath("programs.json").read_bytes()

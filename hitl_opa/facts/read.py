@@ -38,7 +38,7 @@ def read_call(call: ToolCall, protected: tuple[str, ...], pinned: frozenset[str]
     found = secrets.facts(call.input)
     if found:
         facts = msgspec.structs.replace(facts, secrets=found)
-    return CallFacts(id=call.id, tool=call.tool, kind=kind, input=call.input, mcp=mcp.identity(call.tool, call.annotations, trusted)), facts
+    return CallFacts(id=call.id, tool=call.tool, kind=kind, input=call.input, mcp=mcp.identity(call.tool, call.annotations, trusted), claimed_risk=call.claimed_risk), facts
 
 
 def _check(call: ToolCall) -> None:
