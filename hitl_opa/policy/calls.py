@@ -156,11 +156,19 @@ def regex_problems(pattern: str) -> list[tuple[str, str]]:
         for flags in _FLAGS.findall(bare)
         if set(flags) - set("ims-")
     ]
-    try:
-        re.compile(re.sub(r"\[\[:.*?:\]\]|\\[pPzA](\{\w+\})?", "a", pattern))
-    except (re.error, RecursionError, OverflowError):
+    if not problems and not _balanced(pattern):
         problems.append(("it is no regular expression", "Correct the pattern"))
     return problems
+
+
+def _balanced(pattern: str) -> bool:
+    """Whether it is a pattern at all, in Python's eyes, without what Python spells differently."""
+    plain = re.sub(r"\(\?[a-zA-Z-]+\)|\[\[:.*?:\]\]|\\[pPzA](\{\w+\})?", "a", pattern)
+    try:
+        re.compile(plain.replace("(?<", "(?P<"))
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
 
 
 _ASCII = {

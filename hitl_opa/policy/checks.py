@@ -19,14 +19,16 @@ _CONSTANTS = ("String", "RawString", "Number", "Bool", "Null")
 _COMPREHENSIONS = ("ArrayCompr", "SetCompr", "ObjectCompr")
 _PARTIAL_RESULTS = ("max", "min", "json.unmarshal", "object.get", "json.patch")  # may be undefined or as found
 _ORDERLESS = ("sort", "count", "sum", "max", "min")
+_SHOWN = ("sprintf", "every", "is_number", "is_boolean")  # a value that is shown or type-checked decides nothing yet
 _RAW_SAFE = ("is_array", "is_object", "is_set")
 
 
 def finding(module: Module, place: At, rule: str, message: str, fix: str) -> Finding:
+    place = module.place(place)
     return Finding(file=module.file, line=place.line, column=place.column, rule=rule, message=message, fix=fix)
 
 
-def heads(module: Module, _program: Program) -> Iterator[Finding]:
+def heads(module: Module, program: Program) -> Iterator[Finding]:
     """``bound-head``: a partial rule whose head may be undefined loses its other members in regorus."""
     for rule in module.rules:
         spec = rule.node.get("Spec")
@@ -49,7 +51,7 @@ def heads(module: Module, _program: Program) -> Iterator[Finding]:
             names = set(environment(query, {}))
             if rule.kind == "function":
                 names |= {n["Var"]["value"] for arg in body["args"] for k, n in expressions(arg) if k == "Var"}
-            if not _bound(output, names):
+            if not _bound(output, names) and not program.always(module, output):
                 yield finding(
                     module,
                     at(output),
@@ -110,20 +112,20 @@ class _Body:
             if kind == "Every":
                 names = {self.module.word(inner[part]) for part in ("key", "value") if inner[part]}
                 outer = {**self.env, **dict.fromkeys(names, UNKNOWN)}
-                yield from self._values(inner["domain"])
+                yield from self._values(inner["domain"], "every")
                 yield from _Body(self.module, self.program, inner["query"]["stmts"], outer, self.guards, []).check()
             elif kind != "SomeVars":
                 yield from self._values(inner)
         for extra in self.also:
             yield from self._values(extra)
 
-    def _values(self, node: Any) -> Iterator[Finding]:
+    def _values(self, node: Any, within: str = "") -> Iterator[Finding]:
         """Expressions that are evaluated right here, and the bodies of comprehensions among them."""
-        stack: list[tuple[Any, str]] = [(node, "")]  # with the function that it is an argument of
+        stack: list[tuple[Any, str]] = [(node, within)]  # with what it is an argument of
         while stack:
             item, caller = stack.pop()
             if isinstance(item, list):
-                stack.extend((child, caller if caller == "sprintf" else "") for child in reversed(item))
+                stack.extend((child, caller if caller in _SHOWN else "") for child in reversed(item))
                 continue
             if not isinstance(item, dict):
                 continue
@@ -136,13 +138,13 @@ class _Body:
                     yield from body.unsorted(item)
                 yield from body.check()
                 continue
-            if kind in ("RefDot", "RefBrack") and caller != "sprintf":  # a message shows it, nothing hangs on it
+            if kind in ("RefDot", "RefBrack") and caller not in _SHOWN:
                 yield from self._known(item)
             if kind == "Call":
                 name = ".".join(constant_path(item["Call"]["fcn"]) or ())
                 stack.extend((child, name) for child in reversed(item["Call"]["params"]))
                 continue
-            stack.extend((child, caller if caller == "sprintf" else "") for child in reversed(list(item.values())))
+            stack.extend((child, caller if caller in _SHOWN else "") for child in reversed(list(item.values())))
 
     def unsorted(self, node: Node) -> Iterator[Finding]:
         """``sort-sets``: an array built from a set has an order that the engines need not share."""

@@ -16,6 +16,7 @@ from hitl_opa.policy import calls, checks, whole
 from hitl_opa.policy.finding import Finding
 from hitl_opa.policy.program import Program
 from hitl_opa.policy.syntax import Module, parse
+from hitl_opa.policy.syntax import column as columns
 
 _CHECKS = (checks.heads, checks.bodies, calls.functions, whole.imports, whole.clashes)
 
@@ -40,7 +41,7 @@ def lint(
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a panic of the parser is no Exception
-            findings.append(_unparsed(file, explain(error)))
+            findings.append(_unparsed(file, source, explain(error)))
     program = Program(modules, data)
     for module in modules:
         for check in _CHECKS:
@@ -50,14 +51,14 @@ def lint(
     return sorted(set(findings))
 
 
-def _unparsed(file: str, text: str) -> Finding:
+def _unparsed(file: str, source: str, text: str) -> Finding:
     where, _, what = text.removeprefix(f"{file}:").partition(": ")
     line, _, column = where.partition(":")
     known = line.isdigit() and column.isdigit()
     return Finding(
         file=file,
         line=int(line) if known else 1,
-        column=int(column) if known else 1,
+        column=columns(source.split("\n")[int(line) - 1], int(column)) if known else 1,
         rule="syntax",
         message=what if known else text,
         fix="Correct the syntax (`opa fmt` and `opa check --strict` say more)",

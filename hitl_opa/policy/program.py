@@ -87,6 +87,9 @@ class Program:
 
 
 def _fixed(rule: Rule) -> bool:
-    """``ranks := {"low": 0}``: no body, so always defined if its value is."""
+    """``ranks := {"low": 0}``: no body, and a value that has nothing in it to be undefined."""
     spec = rule.node.get("Spec")
-    return rule.kind == "value" and spec is not None and not spec["bodies"]
+    if rule.kind != "value" or spec is None or spec["bodies"]:
+        return False
+    kinds = {kind for kind, _ in expressions(spec["head"]["Compr"]["assign"])}
+    return not kinds & {"Var", "Call", "RefDot", "RefBrack"}

@@ -36,7 +36,7 @@ def field_names() -> frozenset[str]:
 
 def step(shape: Any, name: str | None) -> tuple[Any, bool]:
     """The shape one field or element further, and whether it is always there. ``None``: some element."""
-    if shape is RAW:
+    if shape is RAW or get_origin(shape) is dict:
         return RAW, False
     if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
         hints = _fields(shape)
@@ -47,7 +47,7 @@ def step(shape: Any, name: str | None) -> tuple[Any, bool]:
 
 
 def _shape(hint: Any) -> Any:
-    return RAW if get_origin(hint) is dict or hint is Any else hint
+    return RAW if hint is Any else hint
 
 
 def shape_of(node: Node, env: Env) -> tuple[Any, bool]:

@@ -52,8 +52,13 @@ class Module(NamedTuple):
 
     def word(self, span: dict[str, int]) -> str:
         """The name at a span, for the places where the tree has only the span."""
-        found = _WORD.match(self.source.split("\n")[span["line"] - 1], span["col"] - 1)
+        line = self.source.split("\n")[span["line"] - 1]
+        found = _WORD.match(line, column(line, span["col"]) - 1)
         return found[0] if found else ""
+
+    def place(self, at: At) -> At:
+        """A place as editors count it: regorus counts a tab as four columns."""
+        return At(at.line, column(self.source.split("\n")[at.line - 1], at.column))
 
 
 def parse(file: str, source: str) -> Module:
@@ -74,8 +79,19 @@ def parse(file: str, source: str) -> Module:
     return Module(file, package, imports, rules, tree, source)
 
 
+def column(line: str, counted: int) -> int:
+    """The column, from 1 and a tab being one, of the place that regorus counts as ``counted``."""
+    width = 1
+    for number, char in enumerate(line, 1):
+        if width >= counted:
+            return number
+        width += 4 if char == "\t" else 1
+    return len(line) + 1
+
+
 def _alias(source: str, span: dict[str, int]) -> str:
-    found = re.match(r"(?:as\s+)?(\w+)", source.split("\n")[span["line"] - 1][span["col"] - 1 :])
+    line = source.split("\n")[span["line"] - 1]
+    found = re.match(r"(?:as\s+)?(\w+)", line[column(line, span["col"]) - 1 :])
     return found[1] if found else ""
 
 

@@ -11,8 +11,11 @@ from hitl_opa.policy.program import Program
 from hitl_opa.policy.syntax import Module, Path, Rule, at, constant_path
 
 MAX_LINE = 1024  # bytes: regorus refuses longer ones
-MAX_NESTING = 24  # brackets: regorus refuses 32 levels of its own, and hangs on a thousand
+MAX_NESTING = 12  # square and curly brackets: regorus takes twice as long to parse each further level
+MAX_PARENTHESES = 64
 MAX_CHAIN = 200  # rules that depend on each other: a thousand and more overflow regorus' stack
+_OPEN = "[({"
+_CLOSE = {"]": "[", ")": "(", "}": "{"}
 _MARK = re.compile(r"""#[^\n]*|"(?:\\.|[^"\\\n])*"|`[^`]*`|\$["`]|[\[\](){}]|\n""")
 
 
@@ -27,16 +30,18 @@ def text(file: str, source: str) -> Iterator[Finding]:
             yield found(number, MAX_LINE, "line-length", f"the line is longer than {MAX_LINE} bytes", "Break it up")
     if "\x00" in source:
         yield found(source.count("\n", 0, source.index("\x00")) + 1, 1, "nul", "a NUL character", "Remove it")
-    depth, line, start = 0, 1, 0
+    line, start = 1, 0
+    depth = dict.fromkeys(_OPEN, 0)
     for match in _MARK.finditer(source):
         mark = match[0]
         column = match.start() - start + 1
-        if mark in "[({":
-            depth += 1
-            if depth == MAX_NESTING + 1:
+        if mark in _OPEN:
+            depth[mark] += 1
+            if depth["("] > MAX_PARENTHESES or depth["["] + depth["{"] > MAX_NESTING:
                 yield found(line, column, "nesting", f"nested more than {MAX_NESTING} deep", "Use helper rules")
-        elif mark in "])}":
-            depth -= 1
+                return
+        elif mark in _CLOSE:
+            depth[_CLOSE[mark]] -= 1
         elif mark[0] == "$":
             yield found(line, column, "template-string", "the embedded engine has no template strings", "Use sprintf")
         if "\n" in mark:

@@ -1,0 +1,143 @@
+"""Each lint rule: that it fires, where, that its fix passes, and what it prevents, shown on both engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hitl_opa.errors import PolicyError
+from hitl_opa.policy import lint
+from hitl_opa.policy.bundle import load_bundle
+from hitl_opa.policy.child import lint as lint_here
+from hitl_opa.policy.yaml import load_yaml
+
+INPUT = {"neg": -5, "text": "abc", "one": 1, "call": {"input": {"x": 1}}}
+LONG = {"LINE": "a" * 1100, "DEEP": "[" * 14 + "]" * 14, "NUL": "\x00"}
+
+
+def cases() -> list[dict[str, Any]]:
+    file = Path(__file__).with_name("profile.yaml")
+    read: list[dict[str, Any]] = load_yaml(file.read_text(), str(file))
+    for case in read:
+        for word, text in LONG.items():
+            case["bad"] = case["bad"].replace(word, text)
+    return read
+
+
+CASES = cases()
+
+
+def name(case: dict[str, Any]) -> str:
+    return f"{case['rule']}: {case['bad'][:40]}"
+
+
+def findings(body: str) -> list[Any]:
+    return lint_here({"t.rego": f"package t\n\n{body}\n"}, frozenset(), (), {})
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_finds_the_bad_and_passes_the_good(case: dict[str, Any]) -> None:
+    found = findings(case["bad"])
+    assert {f.rule for f in found} == {case["rule"]}
+    first = found[0]
+    assert (first.file, first.line) == ("t.rego", case.get("line", 3))
+    assert first.column >= 1
+    assert first.message
+    assert first.fix
+    assert findings(case["good"]) == []
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["differs"]], ids=name)
+def test_the_difference_it_prevents(case: dict[str, Any], on_opa: Any, on_embedded: Any) -> None:
+    bad, good = (f"package t\n\n{case[key]}\n" for key in ("bad", "good"))
+    assert on_opa(bad, INPUT) != on_embedded(bad, INPUT)
+    assert on_opa(good, INPUT) == on_embedded(good, INPUT)
+
+
+def test_the_shipped_policies_are_portable() -> None:
+    lint.check(load_bundle())
+
+
+def test_positions_are_exact() -> None:
+    (found,) = findings('r if {\n\ttrue\n\tnot startswith(input.nope, "a")\n}')
+    assert (found.line, found.column) == (5, 2)
+    assert str(found).startswith("t.rego:5:2: negation: ")
+
+
+def test_negation_over_what_is_always_there_passes() -> None:
+    body = """
+h(e) if e.target.place == "x"
+r if not input.agent.unattended
+r if not input.agent.level == 3
+r if not startswith(input.call.tool, "mcp__")
+r if {
+	some e in input.facts.effects
+	not startswith(e.target.real, "/x")
+	not e.target.place in {"a", "b"}
+	not h(e)
+	not h2
+}
+h2 if input.agent.level > 2
+"""
+    assert findings(body) == []
+
+
+def test_nested_bodies_see_outer_names_and_guards() -> None:
+    body = """
+r if {
+	input.agent.confidence.known
+	every x in [1, 2] {
+		input.agent.confidence.value < x
+		not x in [3]
+	}
+	count([y | some y in [1]; not y in [x | some x in [1, 2]]; input.agent.confidence.value < 1]) == 1
+}
+"""
+    assert findings(body) == []
+
+
+def test_a_user_may_only_add_to_the_custom_package() -> None:
+    sources = {"mine.rego": "package hitl.main\n\nx := 1\n", "sub.rego": "package hitl.custom.team\n\nx := 1\n"}
+    found = lint.findings(sources, users=frozenset(sources))
+    assert [(f.file, f.line, f.column, f.rule) for f in found] == [("mine.rego", 1, 1, "package")]
+
+
+def test_functions_of_other_files_are_known() -> None:
+    sources = {
+        "lib.rego": "package lib\n\nf(x) := x\n",
+        "a.rego": "package a\n\nimport data.lib\nimport data.lib as o\n\nr := lib.f(1)\ns := o.f(1) + data.lib.f(1)\n",
+        "b.rego": "package b\n\nimport data.lib\n\nr := lib.g(1)\n",
+    }
+    assert [(f.file, f.line, f.rule) for f in lint.findings(sources)] == [("b.rego", 5, "function")]
+
+
+def test_a_long_chain_of_rules_is_refused() -> None:
+    body = "\n".join(f"r{i} := r{i + 1}" for i in range(3000)) + "\nr3000 := 1"
+    assert {f.rule for f in findings(body)} == {"chain"}
+
+
+@pytest.mark.timeout(60)
+def test_a_parser_that_dies_or_hangs_is_a_policy_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lint, "_START", 'import os; print(\'{"file": "bad.rego"}\', flush=True); os.abort()')
+    with pytest.raises(PolicyError, match=r"bad\.rego: the parser died on this file"):
+        lint.findings({"bad.rego": "package a"})
+    monkeypatch.setattr(lint, "_START", 'import time; print(\'{"file": "slow.rego"}\', flush=True); time.sleep(60)')
+    with pytest.raises(PolicyError, match=r"slow\.rego: parsing took longer than 0\.5 s"):
+        lint.findings({"slow.rego": "package a"}, deadline=0.5)
+
+
+def test_hostile_text_is_refused_in_time() -> None:
+    sources = {
+        "deep.rego": "package a\n\nr := " + "[" * 1000 + "]" * 1000,
+        "wide.rego": "package a\n\nr := [" + ", ".join(["1"] * 300) + "]\n",
+        "sum.rego": "package a\n\nr := " + "1+" * 400 + "1\n",
+        "surrogate.rego": 'package a\n\nr := "\\ud800"\n',
+        "empty.rego": "",
+        "noise.rego": "\x01\x02 {{{",
+    }
+    found = lint.findings(sources, deadline=20)
+    assert {f.file for f in found} >= {"deep.rego", "empty.rego", "noise.rego"}
+    with pytest.raises(PolicyError, match=r"deep\.rego:3:"):
+        raise PolicyError("\n".join(map(str, found)))
