@@ -29,6 +29,7 @@ reached := "clarify" if {
 }
 
 at_least(name) if {
+	input.agent.confidence.known
 	is_number(data.hitl.settings.confidence[name])
 	input.agent.confidence.value >= data.hitl.settings.confidence[name]
 	input.agent.confidence.value <= 1

@@ -49,7 +49,7 @@ special contains o if {
 base := object.union({"approvers": [], "escalation": []}, object.get(data.hitl.tiers.approval, combine.risk, {}))
 
 # A rule's approval obligation states only what it tightens.
-asked contains base
+asked contains b if b := base
 
 asked contains p if {
 	some stated in demands.of("approval")
