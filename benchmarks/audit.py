@@ -1,7 +1,8 @@
 """What the durable record costs: `AuditLog.append` beside one fsynced append of a plain JSON line.
 
 Both write the same decision event to the same disk, interleaved, so that a slow moment hits both.
-Budget: the ratio of the medians is at most 1.3. Then how fast a log is verified and read.
+Budget: the ratio of the medians is at most 1.3. Beside it the same with the secrets detector in
+front, as the guard has it. Then how fast a log is verified and read.
 
     python benchmarks/audit.py [--json] [--appends N] [--verify N] [--directory DIR]
 """
@@ -18,7 +19,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ import msgspec
 
 from hitl_opa.audit import AuditLog, Event
 from hitl_opa.audit.canonical import canonical
+from hitl_opa.facts import redact
 from hitl_opa.model import (
     Agent,
     CallFacts,
@@ -94,17 +97,26 @@ def appends(directory: Path, count: int) -> dict[str, Any]:
     """Times of plain and recorded appends, paired."""
     plain: list[float] = []
     recorded: list[float] = []
+    redacted: list[float] = []
     descriptor = os.open(directory / "plain.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def line(event: Event) -> None:
         os.write(descriptor, msgspec.json.encode(event) + b"\n")
         os.fsync(descriptor)
 
-    with AuditLog.open(directory / "audit.db") as log:
+    with (
+        AuditLog.open(directory / "audit.db") as log,
+        AuditLog.open(directory / "redacted.db", redact=redact) as guarded,
+    ):
         for number in range(-50, count):
             event = sample(abs(number))
-            pair = [(plain, lambda e=event: line(e)), (recorded, lambda e=event: log.append(e))]
-            for times, run in pair if number % 2 else pair[::-1]:
+            runs: list[tuple[list[float], Callable[[], object]]] = [
+                (plain, partial(line, event)),
+                (recorded, partial(log.append, event)),
+                (redacted, partial(guarded.append, event)),
+            ]
+            first = number % 3  # no one always follows the same other
+            for times, run in runs[first:] + runs[:first]:
                 taken = timed(run)
                 if number >= 0:
                     times.append(taken)
@@ -112,14 +124,17 @@ def appends(directory: Path, count: int) -> dict[str, Any]:
             raise SystemExit("the log does not verify")
     os.close(descriptor)
 
-    def ratio(indices: list[int]) -> float:
-        return statistics.median(recorded[i] for i in indices) / statistics.median(plain[i] for i in indices)
+    def ratio(of: list[float], indices: Iterable[int]) -> float:
+        chosen = list(indices)
+        return statistics.median(of[i] for i in chosen) / statistics.median(plain[i] for i in chosen)
 
-    low, high = interval(ratio, count)
+    low, high = interval(lambda indices: ratio(recorded, indices), count)
     return {
         "plain_ms": {"p50": statistics.median(plain), "p99": percentile(plain, 0.99)},
         "record_ms": {"p50": statistics.median(recorded), "p99": percentile(recorded, 0.99)},
-        "ratio": ratio(list(range(count))),
+        "redacted_ms": {"p50": statistics.median(redacted), "p99": percentile(redacted, 0.99)},
+        "ratio": ratio(recorded, range(count)),
+        "ratio_redacted": ratio(redacted, range(count)),
         "ratio_ci95": [low, high],
         "budget": BUDGET,
     }
@@ -194,6 +209,11 @@ def show(result: dict[str, Any]) -> None:
         ("fsynced JSON line", f"p50 {append['plain_ms']['p50']:.3f} ms", f"p99 {append['plain_ms']['p99']:.3f} ms"),
         ("AuditLog.append", f"p50 {append['record_ms']['p50']:.3f} ms", f"p99 {append['record_ms']['p99']:.3f} ms"),
         ("ratio", f"{append['ratio']:.2f} x", f"95 % CI {low:.2f}-{high:.2f}, budget {append['budget']}"),
+        (
+            "with secrets redacted",
+            f"p50 {append['redacted_ms']['p50']:.3f} ms",
+            f"p99 {append['redacted_ms']['p99']:.3f} ms, {append['ratio_redacted']:.2f} x",
+        ),
         ("canonical JSON of the document", f"{result['encode_ms'] * 1e3:.0f} us", ""),
         *((f"appends, {c['threads']} threads", f"{c['per_second']:,.0f} /s", "") for c in result["concurrent"]),
         ("verify", f"{read['verify_per_second']:,.0f} records/s", f"{read['records']:,} records"),

@@ -55,25 +55,27 @@ _sorted = msgspec.json.Encoder(order="sorted")
 
 def canonical(value: Any) -> bytes:
     """RFC 8785 text of ``value``, UTF-8. Never raises for a value that Python can hold."""
-    try:
-        text = _fast(value)
-    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
-        text = None
-    return _reference(clean(value)) if text is None else text
+    text = _tried(value)
+    return _reference(_clean(value, 0, ())) if text is None else text
 
 
 def canonical_clean(value: Any) -> bytes:
     """RFC 8785 text of a value that `clean` has already made plain JSON."""
-    try:
-        text = _fast(value)
-    except msgspec.MsgspecError:
-        text = None
+    text = _tried(value)
     return _reference(value) if text is None else text
 
 
 def clean(value: Any) -> Any:
     """``value`` as plain JSON values that RFC 8785 can express, marked where they are not themselves."""
-    return _clean(value, 0, ())
+    text = _tried(value)
+    return _clean(value, 0, ()) if text is None else msgspec.json.decode(text)
+
+
+def _tried(value: Any) -> bytes | None:
+    try:
+        return _fast(value)
+    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError):
+        return None
 
 
 def _fast(value: Any) -> bytes | None:

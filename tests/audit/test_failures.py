@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,19 @@ from hitl_opa.audit.merkle import Tree, leaf_hash
 from hitl_opa.errors import AuditError
 
 Make = Callable[..., Event]
-as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Makes the test's directory read-only."""
+
+    def apply() -> None:
+        tmp_path.chmod(0o500)
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("this user may write anywhere")
+
+    yield apply
+    tmp_path.chmod(0o700)
 
 
 def _execute(path: Path, sql: str) -> None:
@@ -75,29 +87,21 @@ def test_a_parent_that_is_a_file(path: Path) -> None:
         AuditLog.open(path / "a.db")
 
 
-@as_root
-def test_a_directory_that_cannot_be_written(path: Path) -> None:
-    path.parent.chmod(0o500)
-    try:
-        with pytest.raises(AuditError, match="cannot be created"):
-            AuditLog.open(path)
-    finally:
-        path.parent.chmod(0o700)
+def test_a_directory_that_cannot_be_written(path: Path, unwritable: Callable[[], None]) -> None:
+    unwritable()
+    with pytest.raises(AuditError, match="cannot be created"):
+        AuditLog.open(path)
 
 
-@as_root
-def test_a_copy_on_read_only_media_can_be_verified(path: Path, event: Make) -> None:
+def test_a_copy_on_read_only_media_can_be_verified(path: Path, event: Make, unwritable: Callable[[], None]) -> None:
     with AuditLog.open(path) as log:
         log.append(event())
     path.chmod(0o400)
-    path.parent.chmod(0o500)
-    try:
-        with AuditLog.open(path, readonly=True) as log:
-            assert log.verify().ok
-        with pytest.raises(AuditError, match="permissions"):
-            AuditLog.open(path)
-    finally:
-        path.parent.chmod(0o700)
+    unwritable()
+    with AuditLog.open(path, readonly=True) as log:
+        assert log.verify().ok
+    with pytest.raises(AuditError, match="permissions"):
+        AuditLog.open(path)
 
 
 def test_a_file_that_became_read_only(log: AuditLog, event: Make) -> None:
