@@ -77,7 +77,7 @@ async def test_principal_and_level_come_from_the_key(guard: Guard) -> None:
     async with client(guard) as http:
         await http.post("/v1/decisions", json=call)
     (record,) = guard.audit.records()
-    assert (record.get("principal"), record.get("level")) == ("ci-bot", 3)
+    assert (record.leaf["requested_by"], record.get("level")) == ("ci-bot", 3)
 
 
 @pytest.mark.parametrize("field", ["level", "approval", "agent", "facts"])
