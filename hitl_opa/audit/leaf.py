@@ -186,14 +186,7 @@ def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
     if event.matches is not None:
         ours["matches"] = event.matches
     payload = {name: value for name in ("input", "result", "detail") if (value := getattr(event, name)) is not None}
-    if redact is None:
-        encoded = canonical(payload) if payload else None
-    else:  # it sees plain JSON, whatever the caller handed in
-        ours, payload = redact(clean(ours)), redact(clean(payload))
-        encoded = canonical_clean(payload) if payload else None
-    if encoded is not None:
-        ours["commitment"] = commitment(salt, encoded)
-    leaf: dict[str, Any] = {"timestamp": event.timestamp or timestamp(time.time_ns())}
+    leaf: dict[str, Any] = {"hitl": ours, "timestamp": event.timestamp or timestamp(time.time_ns())}
     if ours["kind"] == Kind.DECISION:
         leaf["path"] = DECISION_PATH
     if event.decision_id:
@@ -204,7 +197,14 @@ def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
         leaf["requested_by"] = event.principal
     if event.metrics:
         leaf["metrics"] = event.metrics
-    leaf = {**(leaf if redact is None else clean(leaf)), "hitl": ours}
+    if redact is None:
+        encoded = canonical(payload) if payload else None
+    else:  # it sees plain JSON, whatever the caller handed in
+        seen = redact(clean({"leaf": leaf, "payload": payload}))
+        leaf, payload = seen["leaf"], seen["payload"]
+        encoded = canonical_clean(payload) if payload else None
+    if encoded is not None:
+        leaf["hitl"]["commitment"] = commitment(salt, encoded)
     return Sealed(leaf, None if encoded is None else salt, encoded, redact is not None)
 
 

@@ -137,7 +137,16 @@ def _mask(value: Any) -> Any:
 
 def test_secrets_never_reach_the_file(path: Any) -> None:
     with AuditLog.open(path, redact=_mask) as log:
-        log.append(Event(kind=Kind.NOTE, tool="hunter2", input={"p": ["x hunter2 y"]}, extra={"e": "hunter2"}))
+        log.append(
+            Event(
+                kind=Kind.NOTE,
+                tool="hunter2",
+                principal="hunter2",
+                decision_id="hunter2",
+                input={"p": ["x hunter2 y"]},
+                extra={"e": "hunter2"},
+            )
+        )
         (record,) = log.records()
         assert record.payload == {"input": {"p": ["x [secret:password] y"]}}
         assert all(b"hunter2" not in file.read_bytes() for file in path.parent.iterdir())
