@@ -57,7 +57,11 @@ def keys() -> None:
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the key to a new file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def new(name: str, principal: str, level: int, write: Path | None, as_json: bool) -> None:
-    """Make a key: prints it once, and the lines that hitl.yaml needs. The key itself is kept nowhere."""
+    """Make a key. Standard output has the lines that hitl.yaml needs; the key itself is kept nowhere.
+
+    \b
+    hitl-opa keys new ci --principal ci-bot --level 2 --write ci.key >> hitl.yaml
+    """
     import os
 
     import msgspec
@@ -75,7 +79,6 @@ def new(name: str, principal: str, level: int, write: Path | None, as_json: bool
     if as_json:
         click.echo(msgspec.json.encode({"entry": entry, **({} if write else {"key": key})}))
         return
-    click.echo(f"key: {write or key}")
-    click.echo("put this into hitl.yaml:")
-    click.echo("keys:")
-    click.echo(f"  - {{name: {name}, sha256: {digest}, principal: {principal}, level: {level}}}")
+    click.echo(f"The key, shown once: {key}" if write is None else f"The key is in {write}.", err=True)
+    click.echo("hitl.yaml needs these lines:", err=True)
+    click.echo(f"keys:\n  - {msgspec.json.encode(entry).decode()}")
