@@ -10,13 +10,8 @@ from hitl_opa.cli.root import cli
 
 def main() -> None:
     """Entry point of ``hitl-opa``. Exit codes: 0 done, 1 the answer is no, 2 wrong usage or settings."""
-    from hitl_opa.errors import HitlError
-
     try:
         cli()
-    except HitlError as error:
-        sys.stderr.write(f"hitl-opa: {error}\n")
-        sys.exit(2)
     except BrokenPipeError:  # `hitl-opa … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from hitl_opa.cli.calls import adjusted, call_of, call_options
+from hitl_opa.cli.output import Progress, emit, risk, say, verdict
 from hitl_opa.cli.settings import guard_options, open_guard
-from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
-from hitl_opa.model import Decision, PermissionMode, Session, ToolCall
+from hitl_opa.model import Decision, ToolCall
+from hitl_opa.terminal.text import Span, spans
 
 EXIT = {"allow": 0, "ask": 10, "deny": 20}
 _json = msgspec.json.Encoder(order="sorted")
 
 
 @click.command()
-@click.argument("tool", required=False)
-@click.argument("fields", nargs=-1, metavar="[FIELD=VALUE ... | JSON]")
+@call_options
 @click.option("--jsonl", is_flag=True, help="Read tool calls from standard input, one JSON object a line.")
-@click.option("--mode", type=click.Choice([m.value for m in PermissionMode]), help="The permission mode of the call.")
-@click.option("--confidence", type=float, help="How sure the agent is, 0-1.")
-@click.option("--unattended", is_flag=True, help="Nobody is there to be asked.")
-@click.option("--cwd", help="Working directory of the call.  [default: this one]")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
+@click.option("--document", is_flag=True, help="Print the input document that policy would see, as JSON.")
 @click.option("--exit-code", is_flag=True, help="Exit with 0 for allow, 10 for ask, 20 for deny.")
 @guard_options
 def decide(
@@ -39,6 +36,7 @@ def decide(
     unattended: bool,
     cwd: str | None,
     as_json: bool,
+    document: bool,
     exit_code: bool,
     **settings: Any,
 ) -> None:
@@ -51,39 +49,51 @@ def decide(
 
     With --jsonl a line is {"tool", "input"} and, where known, "id", "cwd", "workspace", "home",
     "annotations", "confidence", "session"; the reply carries "id", "verdict", "risk", "reason" and
-    "reasons". A line that is no tool call is answered with an error and counts as denied.
+    "reasons". A line that is no tool call is answered with an error and counts as denied; there were
+    some if the exit code is 1.
     """
     if jsonl == (tool is not None):
-        raise click.UsageError("give one TOOL with its fields, or --jsonl")
-    given = {"mode": mode, "confidence": confidence, "unattended": unattended, "cwd": cwd}
+        raise click.UsageError("give one TOOL with its fields, or --jsonl; see hitl-opa decide --help")
+    given: dict[str, Any] = {"mode": mode, "confidence": confidence, "unattended": unattended, "cwd": cwd}
+    call = None if tool is None else adjusted(call_of(tool, fields), **given)
     guard = open_guard(audit=":memory:", **settings)
-    if jsonl:
-        bad = 0
-        for reply in replies(guard, sys.stdin.buffer, given):
-            bad += "error" in reply
-            sys.stdout.buffer.write(_json.encode(reply) + b"\n")
-            sys.stdout.buffer.flush()
-        if bad:
-            click.echo(f"hitl-opa: {bad} line(s) were no tool call and are answered as denied", err=True)
-            sys.exit(1)
+    if call is None:
+        _many(guard, given)
         return
-    decision = guard.decide_sync(_adjusted(ToolCall(tool=str(tool), input=_input(fields)), given))
-    if as_json:
-        click.echo(_json.encode(decision))
+    ruling = guard.rule_sync(call)
+    decision = ruling.decision
+    if document:
+        emit(ruling.document)
+    elif as_json:
+        emit(decision)
     else:
         show(decision)
     if exit_code:
         sys.exit(EXIT[decision.verdict])
 
 
+def _many(guard: Guard, given: dict[str, Any]) -> None:
+    bad = 0
+    progress = Progress("calls decided")
+    for number, reply in enumerate(replies(guard, sys.stdin.buffer, given), 1):
+        bad += "error" in reply
+        sys.stdout.buffer.write(_json.encode(reply) + b"\n")
+        sys.stdout.buffer.flush()
+        progress.at(number)
+    progress.done()
+    if bad:
+        click.echo(f"hitl-opa: {bad} line(s) were no tool call and are answered as denied", err=True)
+        sys.exit(1)
+
+
 def replies(guard: Guard, lines: Iterable[bytes], given: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A reply for each line that is not blank, in order."""
+    """A reply for each line that is not blank, in order. ``given``: see `hitl_opa.cli.calls.adjusted`."""
     decoder = msgspec.json.Decoder(ToolCall)
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            call = _adjusted(decoder.decode(line), given)
+            call = adjusted(decoder.decode(line), **given)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             yield {"id": _id(line), "line": number, "error": f"line {number}: {error}", "verdict": "deny"}
             continue
@@ -102,45 +112,14 @@ def replies(guard: Guard, lines: Iterable[bytes], given: dict[str, Any]) -> Iter
 
 def show(decision: Decision) -> None:
     """A decision for a person to read."""
-    colour = {"allow": "green", "ask": "yellow", "deny": "red"}[decision.verdict]
-    click.echo(
-        f"{click.style(decision.verdict.upper(), fg=colour, bold=True)}  risk {decision.risk}  {decision.reason}"
-    )
+    say(verdict(decision.verdict), "  risk ", risk(decision.risk), "  ", *spans(decision.reason))
     for reason in decision.reasons:
-        click.echo(f"  {reason.verdict:5} {reason.risk:8} {reason.rule}: {reason.message}")
+        said = f"{reason.verdict:5} {reason.risk:8} "
+        say(Span(said), *spans(reason.message), Span("  "), *spans(f"[{reason.rule}]", "dim"), indent=2, hanging=15)
         if reason.remedy and reason.verdict != "allow":
-            click.echo(f"        instead: {reason.remedy}")
+            say(Span("instead: ", "dim"), *spans(reason.remedy, "dim"), indent=17, hanging=2)
     if decision.waived:
-        click.echo(f"  waived: {', '.join(decision.waived)}")
-
-
-def _adjusted(call: ToolCall, given: dict[str, Any]) -> ToolCall:
-    """The call with what the command line says in place of what it left open."""
-    session: dict[str, Any] = {}
-    if given["mode"]:
-        session["permission_mode"] = PermissionMode(given["mode"])
-    if given["unattended"]:
-        session["unattended"] = True
-    changed: dict[str, Any] = {"cwd": given["cwd"] or call.cwd or str(Path.cwd())}
-    if given["confidence"] is not None:
-        changed["confidence"] = given["confidence"]
-    if session:
-        changed["session"] = msgspec.structs.replace(call.session or Session(), **session)
-    return msgspec.structs.replace(call, **changed)
-
-
-def _input(fields: tuple[str, ...]) -> dict[str, Any]:
-    if len(fields) == 1 and fields[0].lstrip().startswith("{"):
-        try:
-            value: dict[str, Any] = msgspec.json.decode(fields[0], type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise ConfigError(f"the input is not a JSON object: {error}") from None
-        return value
-    pairs = [field.partition("=") for field in fields]
-    for name, equals, _ in pairs:
-        if not (name and equals):
-            raise click.UsageError(f"{name!r} is neither FIELD=VALUE nor a JSON object")
-    return {name: value for name, _, value in pairs}
+        say("waived: ", *spans(", ".join(decision.waived)), indent=2)
 
 
 def _id(line: bytes) -> str:

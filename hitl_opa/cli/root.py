@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
+
+from hitl_opa.errors import HitlError
+
+
+class Failure(click.ClickException):
+    """What we raise on purpose, for a person: a line on standard error and exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"hitl-opa: {self.format_message()}", file=file, err=file is None)
 
 
 class Lazy(click.Group):
     """Commands are imported when they are called: ``decide`` should not pay for ``demo``."""
 
     homes: ClassVar[dict[str, str]] = {
+        "init": "hitl_opa.cli.init",
         "decide": "hitl_opa.cli.decide",
+        "explain": "hitl_opa.cli.explain",
+        "audit": "hitl_opa.cli.audit",
+        "doctor": "hitl_opa.cli.doctor",
+        "demo": "hitl_opa.cli.demo",
         "serve": "hitl_opa.cli.serve",
         "keys": "hitl_opa.cli.serve",
     }
@@ -24,6 +40,12 @@ class Lazy(click.Group):
         home = self.homes.get(cmd_name)
         return None if home is None else getattr(import_module(home), cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HitlError as error:
+            raise Failure(str(error)) from error
+
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hitl-opa")
@@ -32,7 +54,10 @@ def cli() -> None:
 
     \b
     Start here:
+      hitl-opa demo                           a real Claude Code session, offline, guarded
       hitl-opa init                           settings and a first rule with its test
       hitl-opa decide Bash command='ls -la'   what policy says of one call
-      hitl-opa demo                           a real Claude Code session, offline, guarded
+      hitl-opa explain Bash command='ls -la'  and why, and what would change it
+
+    Exit codes: 0 done, 1 the answer is no, 2 wrong usage or settings. Every command has --help.
     """

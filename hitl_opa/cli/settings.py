@@ -13,14 +13,19 @@ from hitl_opa.guard import Guard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LEVELS = {
+    1: "Nothing runs alone: you decide every call.",
+    2: "Reading runs alone; whatever changes something asks you.",
+    3: "Medium risk runs alone, such as edits and tests; what is dangerous asks you.",
+    4: "Everything but critical calls runs alone, watched and recorded.",
+}
+
 
 def guard_options(command: F) -> F:
     """``--config``, ``--level``, ``--engine`` and ``--policy``."""
     for option in reversed(
         (
-            click.option(
-                "--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml]"
-            ),
+            click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml]"),
             click.option("--level", type=click.IntRange(1, 4), help="Autonomy level, in place of the settings'."),
             click.option(
                 "--engine",

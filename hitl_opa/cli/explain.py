@@ -1,0 +1,208 @@
+"""``hitl-opa explain``: why a call is decided as it is, and what would change that."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from hitl_opa.cli import output
+from hitl_opa.cli.calls import adjusted, call_of, call_options
+from hitl_opa.cli.output import emit, heading, say, verdict
+from hitl_opa.cli.settings import guard_options, load_settings
+from hitl_opa.cli.whatif import Near, Variation, WhatIf
+from hitl_opa.errors import ConfigError
+from hitl_opa.model import Decision, Document, Engine, Reason
+from hitl_opa.terminal.text import Line, Span, spans, visible
+from hitl_opa.terminal.words import happenings, programs
+
+MAX_NEAR = 8
+
+
+@click.command()
+@call_options
+@click.option("--id", "recorded", metavar="ID", help="Explain a call of the record, on the facts recorded then.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the input document included.")
+@guard_options
+def explain(
+    tool: str | None,
+    fields: tuple[str, ...],
+    recorded: str | None,
+    as_json: bool,
+    mode: str | None,
+    confidence: float | None,
+    unattended: bool,
+    cwd: str | None,
+    **settings: Any,
+) -> None:
+    """Explain a decision: the facts, every rule that fired, what was waived, what nearly fired, what would change it.
+
+    \b
+    hitl-opa explain Bash command='git push --force origin main'
+    hitl-opa explain Write file_path=.env content=x --level 4
+    hitl-opa explain --id 3f2a              a call of the record, judged by the policy of today
+
+    What would change it is found by asking policy again with one thing different, never guessed.
+    Nothing is executed, nothing is recorded.
+    """
+    if (recorded is None) == (tool is None):
+        raise click.UsageError("give one TOOL with its fields, or --id of a recorded call")
+    engine, document, decision = _decided(tool, fields, recorded, settings, mode, confidence, unattended, cwd)
+    if decision.reasons and decision.reasons[0].pack == "guard":
+        # the guard itself said no: there is nothing that policy was asked
+        emit({"decision": decision}) if as_json else _verdict(decision)
+        sys.exit(1)
+    what_if = WhatIf(engine, document)
+    with output.working("Asking policy again, with one thing different"):
+        changes = {
+            "levels": what_if.levels(),
+            "modes": what_if.modes(),
+            "confidence": what_if.confidence(),
+            "without": what_if.without(),
+        }
+        near = what_if.near()
+    if as_json:
+        emit({"document": document, "decision": decision, "changes": changes, "near": near})
+        return
+    _verdict(decision)
+    _facts(document)
+    _rules(decision)
+    _changes(decision, document, changes)
+    _near(near)
+
+
+def _decided(
+    tool: str | None,
+    fields: tuple[str, ...],
+    recorded: str | None,
+    settings: dict[str, Any],
+    mode: str | None,
+    confidence: float | None,
+    unattended: bool,
+    cwd: str | None,
+) -> tuple[Engine, Document, Decision]:
+    from hitl_opa.guard import Guard
+    from hitl_opa.guard.opening import open_parts
+
+    config = load_settings(audit=":memory:", **settings)
+    engine, audit, known = open_parts(config)
+    if recorded is not None:
+        document = _recorded(recorded, settings.get("config"))
+        if settings.get("level") is not None:
+            document = msgspec.structs.replace(
+                document, agent=msgspec.structs.replace(document.agent, level=settings["level"])
+            )
+        return engine, document, WhatIf(engine, document).decide()
+    guard = Guard(engine=engine, audit=audit, config=config, known=known)
+    call = adjusted(
+        call_of(str(tool), fields), mode=mode, confidence=confidence, unattended=unattended, cwd=cwd or str(Path.cwd())
+    )
+    ruling = guard.rule_sync(call)
+    return engine, ruling.document, ruling.decision
+
+
+def _recorded(which: str, config: Path | None) -> Document:
+    from hitl_opa.cli.audit import open_record
+
+    with open_record(config) as log:
+        found = [
+            r
+            for r in log.records()
+            if r.kind == "decision"
+            and (str(r.leaf.get("decision_id", "")).startswith(which) or r.get("call_id") == which)
+        ]
+    if len({r.leaf.get("decision_id") for r in found}) != 1:
+        raise ConfigError(f"{len(found)} recorded decisions have the id {which!r}: see hitl-opa audit tail for ids")
+    payload = found[0].payload
+    if payload is None:
+        raise ConfigError(f"the input of {which!r} was erased from the record: only its proof is left")
+    try:
+        return msgspec.convert(payload["input"], Document)
+    except (msgspec.ValidationError, KeyError) as error:
+        raise ConfigError(f"the recorded input of {which!r} is not one of this release: {error}") from None
+
+
+def _verdict(decision: Decision) -> None:
+    say(verdict(decision.verdict), "  risk ", output.risk(decision.risk), "  ", *spans(decision.reason))
+    for obligation in decision.obligations:
+        if obligation.type != "log":
+            shown = ", ".join(f"{k} {v}" for k, v in obligation.properties.items() if v not in ("", [], {}))
+            say(Span("and ", "dim"), *spans(f"{obligation.type}: {shown}", "dim"), indent=2)
+
+
+def _facts(document: Document) -> None:
+    heading("What the call does")
+    found = happenings(document.facts)
+    for text, bad in found:
+        say(Span("! " if bad else "- ", "danger" if bad else ""), text, indent=2)
+    if not found:
+        say("Nothing is known about what this tool does.", indent=2)
+    for line in programs(document.facts):
+        say(Span("runs  ", "dim"), *spans(line), indent=2)
+    for secret in document.facts.secrets:
+        say(Span("holds a secret  ", "yellow"), *spans(f"{secret.kind} at {secret.pointer}"), indent=2)
+    agent = document.agent
+    said = f" at confidence {agent.confidence.value:g}" if agent.confidence.known else ""
+    say(Span(f"asked by an agent at level {agent.level}, mode {visible(agent.mode)}{said}", "dim"), indent=2)
+
+
+def _rules(decision: Decision) -> None:
+    heading("Rules that fired, strictest first")
+    for reason in decision.reasons:
+        marks = [text for text, on in (("floor: nothing waives it", reason.floor),) if on]
+        if reason.waives:
+            marks.append(f"waives {', '.join(reason.waives)}")
+        _rule(reason, "; ".join(marks))
+    for rule in decision.waived:
+        say(Span("waived  ", "dim"), *spans(rule, "dim"), indent=2)
+
+
+def _rule(reason: Reason, note: str) -> None:
+    say(verdict(reason.verdict), " ", output.risk(reason.risk), "  ", *spans(reason.rule, "bold"), indent=2)
+    say(*spans(reason.message), indent=8)
+    if reason.remedy and reason.verdict != "allow":
+        say(Span("instead: ", "dim"), *spans(reason.remedy, "dim"), indent=8)
+    if note:
+        say(*spans(note, "dim"), indent=8)
+
+
+def _changes(decision: Decision, document: Document, changes: dict[str, list[Variation]]) -> None:
+    heading("What would change it")
+    agent = document.agent
+    _series("level", changes["levels"], f"level {agent.level}")
+    _series("mode", changes["modes"], f"mode {agent.mode}")
+    _series("confidence", changes["confidence"], f"confidence {agent.confidence.value:g}")
+    different = [v for v in changes["without"] if v.decision.verdict is not decision.verdict]
+    lower = [v for v in changes["without"] if v not in different and v.decision.risk is not decision.risk]
+    for variation in different:
+        say(verdict(variation.decision.verdict), "  ", *spans(variation.what), indent=2)
+    for variation in lower:
+        say(Span(f"risk {variation.decision.risk}", "dim"), "  ", *spans(variation.what), indent=2)
+    if changes["without"] and not different:
+        say(Span("No single effect makes the difference: without it the verdict is the same.", "dim"), indent=2)
+
+
+def _series(name: str, variations: list[Variation], current: str) -> None:
+    """One line: the verdict under each value, the one in force marked."""
+    line: Line = [Span(f"{name:11}")]
+    for variation in variations:
+        value = variation.what.removeprefix(f"{name} ")
+        here = variation.what == current
+        line += [Span(f"{value} ", "bold" if here else "dim")]
+        line += [verdict(variation.decision.verdict), Span("* " if here else "  ")]
+    say(*line, indent=2, hanging=11)
+
+
+def _near(near: list[Near]) -> None:
+    heading("Rules that nearly fired: one fact different and they would")
+    for found in near[:MAX_NEAR]:
+        first, more = found.if_[0], len(found.if_) - 1
+        say(verdict(found.reason.verdict), " ", *spans(found.reason.rule, "bold"), indent=2)
+        say("if ", *spans(first), Span(f", or {more} more like it" if more else "", "dim"), indent=8)
+    if len(near) > MAX_NEAR:
+        say(Span(f"and {len(near) - MAX_NEAR} more: --json lists them", "dim"), indent=2)
+    if not near:
+        say("none", indent=2)
