@@ -17,7 +17,7 @@ from hitl_opa.engines import ENTRYPOINT
 from hitl_opa.errors import ConfigError, EngineError, EngineTimeout, EngineUnavailable, Undefined
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from concurrent.futures import Future
 
 _PARAMETERS = {"strict-builtin-errors": "true", "provenance": "true"}
 
@@ -51,8 +51,8 @@ class OpaEngine:
         self._entrypoint = entrypoint
         self._path = entrypoint.removeprefix("data.")
         self._lock = threading.Lock()
-        self._clients: dict[asyncio.AbstractEventLoop, Any] = {}
-        self._own: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: Any = None  # touched on the loop only
         self._closed = False
         self._seen = {"version": "", "revision": ""}
 
@@ -62,6 +62,26 @@ class OpaEngine:
         Raises EngineUnavailable (unreachable, closed), EngineTimeout, Undefined, and EngineError for
         every other answer.
         """
+        return await asyncio.wrap_future(self._submit(document))
+
+    def evaluate_sync(self, document: bytes) -> bytes:
+        """As `evaluate`, for callers that may block. Same deadline."""
+        return self._submit(document).result()
+
+    def describe(self) -> dict[str, str]:
+        """``version`` and ``revision`` are what the server last said of itself, ``""`` before the first answer."""
+        return {"engine": "opa", "url": self._url, **self._seen}
+
+    async def close(self) -> None:
+        if (closing := self._stop()) is not None:
+            await asyncio.wrap_future(closing)
+
+    def close_sync(self) -> None:
+        """As `close`, for callers that may block."""
+        if (closing := self._stop()) is not None:
+            closing.result()
+
+    async def _ask(self, document: bytes) -> bytes:
         import aiohttp
 
         try:
@@ -70,47 +90,18 @@ class OpaEngine:
             raise EngineError(f"the input document is not JSON: {error}") from None
         try:
             async with asyncio.timeout(self._timeout):
-                client = await self._client()
-                answer = await client.query_rule(value, self._path, query_params=_PARAMETERS)
+                if self._client is None:
+                    self._client = await self._connect()
+                answer = await self._client.query_rule(value, self._path, query_params=_PARAMETERS)
         except TimeoutError:
             raise EngineTimeout(f"OPA at {self._url} did not answer within {self._timeout:g} s") from None
         except aiohttp.ClientConnectionError as error:
             raise EngineUnavailable(f"OPA at {self._url} cannot be reached: {error}") from None
         except aiohttp.ClientResponseError as error:
             raise EngineError(f"OPA at {self._url} answered {error.status} {error.message}") from None
-        except EngineError:
-            raise
         except Exception as error:  # noqa: BLE001 - whatever the client raises, it is no decision
             raise EngineError(f"OPA at {self._url}: {type(error).__name__}: {error}") from None
         return self._result(answer)
-
-    def evaluate_sync(self, document: bytes) -> bytes:
-        """As `evaluate`, from a thread without an event loop (or with one: it blocks). Same deadline."""
-        return asyncio.run_coroutine_threadsafe(self.evaluate(document), self._loop()).result()
-
-    def describe(self) -> dict[str, str]:
-        """``version`` and ``revision`` are what the server last said of itself, ``""`` before the first answer."""
-        return {"engine": "opa", "url": self._url, **self._seen}
-
-    async def close(self) -> None:
-        clients, own = self._take()
-        here = asyncio.get_running_loop()
-        for loop, client in clients.items():
-            if loop is here:
-                await client.close_connection()
-            elif not loop.is_closed():
-                await asyncio.wrap_future(_on(loop, client.close_connection()))
-        if own is not None:
-            own.call_soon_threadsafe(own.stop)
-
-    def close_sync(self) -> None:
-        """As `close`, for callers that only used `evaluate_sync`."""
-        clients, own = self._take()
-        for loop, client in clients.items():
-            if loop.is_running():
-                _on(loop, client.close_connection()).result(self._timeout)
-        if own is not None:
-            own.call_soon_threadsafe(own.stop)
 
     def _result(self, answer: Any) -> bytes:
         if not isinstance(answer, dict):
@@ -127,47 +118,46 @@ class OpaEngine:
             raise EngineError(f"{self._entrypoint} is not an object: {str(result)[:80]}")
         return msgspec.json.encode(result)
 
-    async def _client(self) -> Any:
-        """This loop's client: a connection belongs to the loop that opened it."""
+    async def _connect(self) -> Any:
         from opa_client.opa_async import AsyncOpaClient
 
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            if self._closed:
-                raise EngineUnavailable("the OPA engine is closed")
-            client = self._clients.get(loop)
-            if client is None:
-                for gone in [other for other in self._clients if other.is_closed()]:
-                    del self._clients[gone]
-                client = self._clients[loop] = AsyncOpaClient(**self._arguments)
-        if client._session is None:
-            await client._init_session()
+        client = AsyncOpaClient(**self._arguments)
+        await client._init_session()
         return client
 
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        """A loop on a thread of its own, for the synchronous path: one client code, one deadline for both."""
+    def _submit(self, document: bytes) -> Future[bytes]:
+        """Have the document judged on the engine's own loop, so one client and one deadline serve all callers.
+
+        A connection belongs to the loop that opened it, and callers' loops come and go.
+        """
         with self._lock:
             if self._closed:
                 raise EngineUnavailable("the OPA engine is closed")
-            if self._own is None:
-                self._own = asyncio.new_event_loop()
-                threading.Thread(target=_serve, args=(self._own,), name="hitl-opa engine", daemon=True).start()
-            return self._own
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_serve, args=(self._loop,), name="hitl-opa engine", daemon=True).start()
+            return asyncio.run_coroutine_threadsafe(self._ask(document), self._loop)
 
-    def _take(self) -> tuple[dict[asyncio.AbstractEventLoop, Any], asyncio.AbstractEventLoop | None]:
+    def _stop(self) -> Future[None] | None:
         with self._lock:
             self._closed = True
-            clients, self._clients = self._clients, {}
-            own, self._own = self._own, None
-        return clients, own
+            loop, self._loop = self._loop, None
+        return asyncio.run_coroutine_threadsafe(self._shut(loop), loop) if loop else None
+
+    async def _shut(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What is still being asked fails as any broken connection does."""
+        if self._client is not None:
+            await self._client.close_connection()
+        loop.call_soon(loop.stop)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
     finally:
         loop.close()
-
-
-def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> Any:
-    return asyncio.run_coroutine_threadsafe(work, loop)

@@ -1,0 +1,62 @@
+"""A real OPA server with a policy, on a free port."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hitl_opa.policy.opa_tool import find_opa
+
+
+@pytest.fixture(scope="session")
+def opa_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, object], str]]:
+    """(policy, data) -> URL of a server that has loaded them; one server for each, kept for the session."""
+    opa = find_opa()
+    assert opa, "these tests need the real opa: run `make opa` first"
+    running: dict[str, tuple[subprocess.Popen[bytes], str]] = {}
+
+    def serve(policy: str, data: object) -> str:
+        key = policy + json.dumps(data)
+        if key not in running:
+            folder = tmp_path_factory.mktemp("opa")
+            (folder / "policy.rego").write_text(policy)
+            (folder / "data.json").write_text(json.dumps(data))
+            running[key] = start(opa, folder)
+        return running[key][1]
+
+    yield serve
+    for process, _ in running.values():
+        process.terminate()
+        process.wait(10)
+
+
+def start(opa: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen(
+        [opa, "run", "--server", "--addr", url.removeprefix("http://"), "--log-level", "error", "."],
+        cwd=folder,
+        stdout=log,
+        stderr=log,
+    )
+    log.close()
+    for _ in range(200):
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=1):
+                return process, url
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise AssertionError(f"opa run --server: {(folder / 'log').read_text()}")
