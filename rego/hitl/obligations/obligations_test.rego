@@ -1,0 +1,183 @@
+package hitl.obligations_test
+
+import data.hitl.fixtures
+import data.hitl.obligations
+
+one(type) := found if {
+	some o in obligations.merged
+	o.type == type
+	found := o.properties
+}
+
+types := {o.type | some o in obligations.merged}
+
+demand(type, properties) := {"id": sprintf("custom.%s", [type]), "type": type, "properties": properties}
+
+asking := fixtures.shell([fixtures.effect("publish", "remote", "main", "protected-branch")])
+
+persisting := fixtures.shell([fixtures.effect("write", "path", "/etc/cron.d/x", "autostart")])
+
+test_an_allow_is_logged if {
+	obligations.merged == [{"id": "hitl.log", "type": "log", "properties": {"level": "info"}}] with input as fixtures.reading
+}
+
+test_an_ask_and_a_deny_are_warnings if {
+	one("log") == {"level": "warning"} with input as asking
+	one("log") == {"level": "warning"} with input as fixtures.agent(asking, {"mode": "plan"})
+	one("log") == {"level": "warning"} with input as fixtures.reading with data.hitl.custom.obligations as {demand("log", {"level": "warning"})}
+	one("log") == {"level": "info"} with input as fixtures.reading with data.hitl.custom.obligations as {demand("log", {"level": "info"})}
+}
+
+test_approval if {
+	expected := {
+		"permission": "confirm",
+		"quorum": 1,
+		"approvers": [],
+		"each": [],
+		"expires_in": 86400,
+		"execution_expires_in": 1800,
+		"on_timeout": "deny",
+		"escalation": [],
+		"durable": false,
+	}
+	one("approval") == expected with input as asking
+}
+
+test_no_approval_without_an_ask if {
+	types == {"log"} with input as fixtures.reading
+	types == {"log"} with input as fixtures.agent(asking, {"mode": "plan"})
+}
+
+test_critical_needs_a_named_approver if {
+	one("approval").permission == "approve" with input as persisting
+	one("approval").approvers == ["ops"] with input as persisting with data.hitl.settings.approvers as ["ops"]
+	one("approval").each == [["ops"]] with input as persisting with data.hitl.settings.approvers as ["ops"]
+	one("approval").approvers == [] with input as asking with data.hitl.settings.approvers as ["ops"]
+}
+
+test_the_tools_tier_needs_a_named_approver if {
+	one("approval").permission == "approve" with input as fixtures.call("deploy", "function", [fixtures.effect("query", "remote", "x", "service")])
+}
+
+test_an_effects_tier_needs_a_named_approver if {
+	one("approval").permission == "approve" with input as asking
+		with data.hitl.tiers.effects.remote.publish["protected-branch"] as {"permission": "approve", "risk": "high"}
+}
+
+test_a_rule_demands_a_named_approver if {
+	one("approval").permission == "approve" with input as asking with data.hitl.custom.obligations as {demand("approval", {"permission": "approve"})}
+}
+
+test_merged_strictest if {
+	demands := {
+		demand("approval", {"quorum": 2, "approvers": ["dba"], "expires_in": 600, "on_timeout": "escalate", "escalation": ["lead"]}),
+		demand("approval", {"quorum": 3, "approvers": ["ops", "dba"], "execution_expires_in": 60, "on_timeout": "park"}),
+	}
+	approval := one("approval") with input as asking with data.hitl.custom.obligations as demands
+	approval == {
+		"permission": "confirm",
+		"quorum": 3,
+		"approvers": ["dba", "ops"],
+		"each": [["dba"], ["dba", "ops"]],
+		"expires_in": 600,
+		"execution_expires_in": 60,
+		"on_timeout": "deny",
+		"escalation": ["lead"],
+		"durable": false,
+	}
+}
+
+# Two rules that name different groups both mean it: one approver is not enough.
+test_every_group if {
+	demands := {demand("approval", {"approvers": ["dba"]}), demand("approval", {"approvers": ["ops"]})}
+	approval := one("approval") with input as asking with data.hitl.custom.obligations as demands
+	approval.quorum == 2
+	approval.each == [["dba"], ["ops"]]
+}
+
+test_a_demand_does_not_loosen if {
+	approval := one("approval") with input as asking with data.hitl.custom.obligations as {demand("approval", {"expires_in": 9999999, "on_timeout": "park"})}
+	approval.expires_in == 86400
+	approval.on_timeout == "deny"
+}
+
+waiting(on_timeout) := object.union(data.hitl.tiers.approval.high, {"on_timeout": on_timeout})
+
+test_on_timeout if {
+	one("approval").on_timeout == "escalate" with input as asking with data.hitl.tiers.approval.high as waiting("escalate")
+	one("approval").on_timeout == "park" with input as asking with data.hitl.tiers.approval.high as waiting("park")
+	one("approval").on_timeout == "deny" with input as asking
+		with data.hitl.tiers.approval.high as waiting("park")
+		with data.hitl.custom.obligations as {demand("approval", {"on_timeout": "escalate"})}
+}
+
+test_durable if {
+	one("approval").durable with input as fixtures.but(asking, {"agent": {"mode": "dontAsk"}, "context": {"durable": true}})
+	one("approval").durable == false with input as fixtures.but(asking, {"context": {"durable": true}})
+}
+
+test_monitor if {
+	one("monitor") == {"why": ["confidence"]} with input as fixtures.agent(fixtures.reading, fixtures.sure(0.8))
+	one("monitor") == {"why": ["autonomy level 4"]} with input as fixtures.agent(asking, {"level": 4})
+	one("monitor") == {"why": ["new tool", "rule"]} with input as fixtures.reading with data.hitl.custom.obligations as {demand("monitor", {"why": "new tool"}), demand("monitor", {})}
+}
+
+test_no_monitor if {
+	types == {"log"} with input as fixtures.agent(fixtures.reading, {"level": 4})
+	types == {"log"} with input as fixtures.agent(fixtures.shell([fixtures.effect("delete", "path", "/", "root")]), {"level": 4})
+}
+
+question := {
+	"question": "The agent is not sure about this Read call. What should it do?",
+	"header": "Clarify",
+	"multiSelect": false,
+	"options": [
+		{"label": "Run it", "description": "The call is what I want; run it as it is."},
+		{"label": "Do not run it", "description": "The call is not what I want."},
+	],
+}
+
+unsure := fixtures.agent(fixtures.reading, fixtures.sure(0.6))
+
+test_clarify if {
+	one("clarify") == {"questions": [question]} with input as unsure
+}
+
+test_a_rule_clarifies if {
+	asked := {"question": "Which account?", "header": "Clarify", "multiSelect": false, "options": []}
+	one("clarify") == {"questions": [asked, question]} with input as unsure with data.hitl.custom.obligations as {demand("clarify", {"questions": [{"question": "Which account?"}]})}
+}
+
+test_nothing_to_clarify_in_a_deny if {
+	types == {"log"} with input as fixtures.agent(fixtures.editing, object.union({"mode": "plan"}, fixtures.sure(0.6)))
+}
+
+test_context if {
+	one("context") == {"full": true} with input as fixtures.agent(fixtures.reading, fixtures.sure(0.2))
+	one("context") == {"full": true} with input as fixtures.reading with data.hitl.custom.obligations as {demand("context", {})}
+	types == {"log", "approval"} with input as asking
+}
+
+test_no_context_for_a_deny if {
+	types == {"log"} with input as fixtures.agent(fixtures.editing, object.union({"mode": "plan"}, fixtures.sure(0.2)))
+}
+
+test_rewrite if {
+	one("rewrite") == {"input": {"command": "ls"}} with input as fixtures.reading with data.hitl.custom.obligations as {demand("rewrite", {"input": {"command": "ls"}})}
+}
+
+test_two_rewrites_rewrite_nothing if {
+	types == {"log"} with input as fixtures.reading
+		with data.hitl.custom.obligations as {demand("rewrite", {"input": {"a": 1}}), demand("rewrite", {"input": {"a": 2}})}
+}
+
+test_redact if {
+	one("redact") == {"pointers": ["/a", "/b"]} with input as fixtures.reading
+		with data.hitl.custom.obligations as {demand("redact", {"pointers": ["/b"]}), demand("redact", {"pointers": ["/a", "/b"]})}
+}
+
+test_what_is_not_ours_passes if {
+	page := demand("page", {"who": "ops"})
+	page in obligations.merged with input as fixtures.reading with data.hitl.custom.obligations as {page}
+	count(obligations.merged) == 2 with input as fixtures.reading with data.hitl.custom.obligations as {page}
+}
