@@ -6,7 +6,6 @@ package hitl.combine
 import data.hitl.autonomy
 import data.hitl.confidence
 import data.hitl.demands
-import data.hitl.document
 import data.hitl.gather
 import data.hitl.lib
 import data.hitl.modes
@@ -46,17 +45,6 @@ faults contains r if {
 }
 
 current if input.version == "1"
-
-# METADATA
-# title: The input document is incomplete
-# custom:
-#   id: main.malformed-input
-#   risk: critical
-#   remedy: Send every field of the input document, each of its type.
-faults contains r if {
-	not document.sound
-	r := fault("main.malformed-input", "The input document is incomplete or has fields of the wrong type.", "Send every field of the input document, each of its type.")
-}
 
 # METADATA
 # title: A rule contributed something that is no reason

@@ -68,13 +68,6 @@ test_version if {
 	combine.verdict == "deny" with input as fixtures.but(fixtures.reading, {"version": "2"})
 }
 
-test_malformed_input if {
-	expected := {fault("main.malformed-input", "The input document is incomplete or has fields of the wrong type.", "Send every field of the input document, each of its type.")}
-	broken := fixtures.but(fixtures.reading, {"context": {"durable": "no"}})
-	combine.faults == expected with input as broken
-	combine.verdict == "deny" with input as broken
-}
-
 test_malformed_reason if {
 	expected := {fault("main.malformed-reason", "A policy rule contributed something that is no reason.", "A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.")}
 	combine.faults == expected with input as fixtures.reading with data.hitl.custom.reasons as {"deny"}

@@ -5,7 +5,10 @@
 #   that cannot be merged denies the call: it never vanishes.
 package hitl.demands
 
-obliged contains o if some o in data.hitl.custom.obligations
+obliged contains o if {
+	listed(data.hitl.custom.obligations)
+	some o in data.hitl.custom.obligations
+}
 
 # METADATA
 # description: The properties of what rules demand of this type.

@@ -89,6 +89,7 @@ said contains r if {
 }
 
 said contains r if {
+	listed(data.hitl.custom.reasons)
 	some x in data.hitl.custom.reasons
 	r := named(x, "custom")
 }

@@ -6,6 +6,7 @@
 package hitl.main
 
 import data.hitl.combine
+import data.hitl.document
 import data.hitl.obligations
 
 # METADATA
@@ -28,6 +29,16 @@ default decision := {
 	"obligations": [],
 }
 
+# METADATA
+# title: The input document is incomplete
+# custom:
+#   id: main.malformed-input
+#   risk: critical
+#   remedy: Send every field of the input document, each of its type.
+decision := refused("main.malformed-input", "The input document is incomplete or has fields of the wrong type.", "Send every field of the input document, each of its type.") if {
+	not document.sound
+}
+
 decision := {
 	"verdict": combine.verdict,
 	"risk": combine.risk,
@@ -35,4 +46,24 @@ decision := {
 	"reasons": combine.ordered,
 	"waived": sort(combine.waived),
 	"obligations": obligations.merged,
+} if {
+	document.sound
+}
+
+refused(id, message, remedy) := {
+	"verdict": "deny",
+	"risk": "critical",
+	"reason": message,
+	"reasons": [{
+		"rule": id,
+		"pack": "main",
+		"verdict": "deny",
+		"risk": "critical",
+		"message": message,
+		"remedy": remedy,
+		"floor": false,
+		"waives": [],
+	}],
+	"waived": [],
+	"obligations": [],
 }
