@@ -60,3 +60,16 @@ def start(opa: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     process.kill()
     process.wait()
     raise AssertionError(f"opa run --server: {(folder / 'log').read_text()}")
+
+
+@pytest.fixture(scope="session")
+def opa() -> str:
+    found = find_opa()
+    assert found, "these tests compare with the real opa: run `make opa` first"
+    return found
+
+
+@pytest.fixture(scope="session")
+def opa_arities(opa: str) -> dict[str, int]:
+    said = subprocess.run([opa, "capabilities", "--current"], capture_output=True, text=True, timeout=60, check=True)
+    return {item["name"]: len(item["decl"].get("args", [])) for item in json.loads(said.stdout)["builtins"]}
