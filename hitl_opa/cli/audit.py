@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ _REVIEWS = {"approve": "green", "reject": "red", "edit": "yellow", "none": "red"
 _OUTCOMES = {"ran": "green", "failed": "red", "blocked": "yellow"}
 
 
-@click.group()
+@click.group(short_help="Read the record, and check that nobody changed it.")
 def audit() -> None:
     """The record: who decided what, when, on which input, and how it ended.
 
@@ -64,7 +65,7 @@ def tail(
     **place: Any,
 ) -> None:
     """The last records, oldest first."""
-    only = Filter(kind=kind or "", verdict=said or "", tool=tool or "", session=session or "", since=since or "")
+    only = Filter(kind=kind or "", verdict=said or "", tool=tool or "", session=session or "", since=_time(since))
     with open_record(**place) as log:
         try:
             for record in log.tail(count, follow=follow, only=only):
@@ -158,6 +159,17 @@ def open_record(config: Path | None = None, db: Path | None = None) -> AuditLog:
 def fields(record: Record) -> dict[str, Any]:
     """A record as JSON: the leaf as it is committed to, and the payload beside it."""
     return {"id": record.id, "seq": record.seq, "leaf": record.leaf, "payload": record.payload}
+
+
+def _time(text: str | None) -> datetime | str:
+    """RFC 3339 as typed, in UTC where it names no zone."""
+    if not text:
+        return ""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--since {text}: write 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _about(record: Record, which: str) -> bool:

@@ -64,7 +64,7 @@ def _input(tool: str, fields: tuple[str, ...]) -> dict[str, Any]:
     if len(fields) == 1 and fields[0].lstrip().startswith("{"):
         try:
             value: dict[str, Any] = msgspec.json.decode(fields[0], type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
             raise ConfigError(f"the input is not a JSON object: {error}") from None
         return value
     pairs = [field.partition("=") for field in fields]

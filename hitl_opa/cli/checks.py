@@ -19,6 +19,7 @@ from typing import Literal
 import msgspec
 
 from hitl_opa.audit import AuditLog
+from hitl_opa.cli.settings import open_guard
 from hitl_opa.config import Config
 from hitl_opa.errors import HitlError
 from hitl_opa.guard import Guard
@@ -102,10 +103,13 @@ def opa_tool() -> Check:
 def engine(config: Config) -> Iterator[Check]:
     """Whether policies load, and decide what must come out so whatever the settings."""
     try:
-        guard = Guard.open(config, audit=MEMORY)
+        with open_guard(msgspec.structs.replace(config, audit=MEMORY)) as guard:
+            yield from _decisions(guard, config)
     except HitlError as error:
         yield _fail("policies", str(error), "hitl-opa policy lint shows where")
-        return
+
+
+def _decisions(guard: Guard, config: Config) -> Iterator[Check]:
     where = "this process" if config.opa is None else config.opa.url
     yield Check(name="policies", status="ok", detail=f"decided in {where}, autonomy level {config.level}")
     cwd = str(Path.cwd())

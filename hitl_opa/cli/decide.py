@@ -11,7 +11,7 @@ import msgspec
 
 from hitl_opa.cli.calls import adjusted, call_of, call_options
 from hitl_opa.cli.output import Progress, emit, risk, say, verdict
-from hitl_opa.cli.settings import guard_options, open_guard
+from hitl_opa.cli.settings import guard_options, load_settings, open_guard
 from hitl_opa.guard import Guard
 from hitl_opa.model import Decision, ToolCall
 from hitl_opa.terminal.text import Span, spans
@@ -20,7 +20,7 @@ EXIT = {"allow": 0, "ask": 10, "deny": 20}
 _json = msgspec.json.Encoder(order="sorted")
 
 
-@click.command()
+@click.command(short_help="What policy makes of one tool call, or of many.")
 @call_options
 @click.option("--jsonl", is_flag=True, help="Read tool calls from standard input, one JSON object a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print the decision as JSON.")
@@ -56,11 +56,11 @@ def decide(
         raise click.UsageError("give one TOOL with its fields, or --jsonl; see hitl-opa decide --help")
     given: dict[str, Any] = {"mode": mode, "confidence": confidence, "unattended": unattended, "cwd": cwd}
     call = None if tool is None else adjusted(call_of(tool, fields), **given)
-    guard = open_guard(audit=":memory:", **settings)
-    if call is None:
-        _many(guard, given)
-        return
-    ruling = guard.rule_sync(call)
+    with open_guard(load_settings(audit=":memory:", **settings)) as guard:
+        if call is None:
+            _many(guard, given)
+            return
+        ruling = guard.rule_sync(call)
     decision = ruling.decision
     if document:
         emit(ruling.document)

@@ -35,7 +35,7 @@ KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 TOOLS = ["Read", "Write", "Edit", "Bash", "AskUserQuestion", "mcp__ops__deploy"]
 
 
-@click.command()
+@click.command(short_help="A real Claude Code session, offline, guarded.")
 @click.option("--level", default=DEFAULT_LEVEL, show_default=True, type=click.IntRange(1, 4), help="Autonomy level.")
 @click.option("--live", metavar="PROMPT", help="Use the real model, with the key in the environment; you review.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")

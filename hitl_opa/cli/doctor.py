@@ -19,7 +19,7 @@ from hitl_opa.terminal.text import Span, spans
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "danger"}
 
 
-@click.command()
+@click.command(short_help="Whether everything is in place on this machine.")
 @click.option("--cli", "with_cli", is_flag=True, help="Also prove with the real Claude Code CLI that a deny blocks.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @guard_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ from hitl_opa.cli.output import emit, heading, say, verdict
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.cli.whatif import Near, Variation, WhatIf
 from hitl_opa.errors import ConfigError
-from hitl_opa.model import Decision, Document, Engine, Reason
+from hitl_opa.guard import Guard
+from hitl_opa.guard.opening import open_parts
+from hitl_opa.model import Decision, Document, Reason
 from hitl_opa.terminal.text import Line, Span, spans, visible
 from hitl_opa.terminal.words import happenings, programs
 
 MAX_NEAR = 8
 
 
-@click.command()
+@click.command(short_help="Why, what nearly happened, and what would change it.")
 @call_options
 @click.option("--id", "recorded", metavar="ID", help="Explain a call of the record, on the facts recorded then.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, the input document included.")
@@ -50,20 +53,25 @@ def explain(
     """
     if (recorded is None) == (tool is None):
         raise click.UsageError("give one TOOL with its fields, or --id of a recorded call")
-    engine, document, decision = _decided(tool, fields, recorded, settings, mode, confidence, unattended, cwd)
-    if decision.reasons and decision.reasons[0].pack == "guard":
-        # the guard itself said no: there is nothing that policy was asked
-        emit({"decision": decision}) if as_json else _verdict(decision)
-        sys.exit(1)
-    what_if = WhatIf(engine, document)
-    with output.working("Asking policy again, with one thing different"):
-        changes = {
-            "levels": what_if.levels(),
-            "modes": what_if.modes(),
-            "confidence": what_if.confidence(),
-            "without": what_if.without(),
-        }
-        near = what_if.near()
+    config = load_settings(audit=":memory:", **settings)
+    engine, audit, known = open_parts(config)
+    guard = Guard(engine=engine, audit=audit, config=config, known=known)
+    try:
+        if recorded is None:
+            call = call_of(str(tool), fields)
+            given: dict[str, Any] = {"mode": mode, "confidence": confidence, "unattended": unattended, "cwd": cwd}
+            ruling = guard.rule_sync(adjusted(call, **given))
+            document, decision = ruling.document, ruling.decision
+        else:
+            document = _recorded(recorded, settings.get("config"), settings.get("level"))
+            decision = WhatIf(engine, document).decide()
+        if decision.reasons[0].pack == "guard":
+            # the guard itself said no: policy was not asked, or gave no answer
+            emit({"decision": decision}) if as_json else _verdict(decision)
+            sys.exit(1)
+        changes, near = _asked_again(WhatIf(engine, document))
+    finally:
+        asyncio.run(guard.close())
     if as_json:
         emit({"document": document, "decision": decision, "changes": changes, "near": near})
         return
@@ -74,37 +82,19 @@ def explain(
     _near(near)
 
 
-def _decided(
-    tool: str | None,
-    fields: tuple[str, ...],
-    recorded: str | None,
-    settings: dict[str, Any],
-    mode: str | None,
-    confidence: float | None,
-    unattended: bool,
-    cwd: str | None,
-) -> tuple[Engine, Document, Decision]:
-    from hitl_opa.guard import Guard
-    from hitl_opa.guard.opening import open_parts
-
-    config = load_settings(audit=":memory:", **settings)
-    engine, audit, known = open_parts(config)
-    if recorded is not None:
-        document = _recorded(recorded, settings.get("config"))
-        if settings.get("level") is not None:
-            document = msgspec.structs.replace(
-                document, agent=msgspec.structs.replace(document.agent, level=settings["level"])
-            )
-        return engine, document, WhatIf(engine, document).decide()
-    guard = Guard(engine=engine, audit=audit, config=config, known=known)
-    call = adjusted(
-        call_of(str(tool), fields), mode=mode, confidence=confidence, unattended=unattended, cwd=cwd or str(Path.cwd())
-    )
-    ruling = guard.rule_sync(call)
-    return engine, ruling.document, ruling.decision
+def _asked_again(what_if: WhatIf) -> tuple[dict[str, list[Variation]], list[Near]]:
+    with output.working("Asking policy again, with one thing different"):
+        changes = {
+            "levels": what_if.levels(),
+            "modes": what_if.modes(),
+            "confidence": what_if.confidence(),
+            "without": what_if.without(),
+        }
+        return changes, what_if.near()
 
 
-def _recorded(which: str, config: Path | None) -> Document:
+def _recorded(which: str, config: Path | None, level: int | None) -> Document:
+    """The input document of a recorded decision, at ``level`` where one is given."""
     from hitl_opa.cli.audit import open_record
 
     with open_record(config) as log:
@@ -120,9 +110,11 @@ def _recorded(which: str, config: Path | None) -> Document:
     if payload is None:
         raise ConfigError(f"the input of {which!r} was erased from the record: only its proof is left")
     try:
-        return msgspec.convert(payload["input"], Document)
+        document = msgspec.convert(payload["input"], Document)
     except (msgspec.ValidationError, KeyError) as error:
         raise ConfigError(f"the recorded input of {which!r} is not one of this release: {error}") from None
+    agent = msgspec.structs.replace(document.agent, level=level or document.agent.level)
+    return msgspec.structs.replace(document, agent=agent)
 
 
 def _verdict(decision: Decision) -> None:

@@ -29,7 +29,7 @@ class Written(NamedTuple):
     done: str
 
 
-@click.command()
+@click.command(short_help="Settings and a first rule with its test.")
 @click.argument("directory", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--level", default=DEFAULT_LEVEL, show_default=True, type=click.IntRange(1, 4), help="Autonomy level.")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
@@ -57,14 +57,16 @@ def init(directory: Path, level: int, force: bool, as_json: bool) -> None:
         say(LEVELS[level], indent=2)
     heading("Next")
     start = "" if directory == Path() else f"cd {directory} && "
-    for command, what in (
+    steps = (
         (f"{start}hitl-opa policy test", "your rule's test"),
-        ("hitl-opa decide Write file_path=uv.lock content=x", "what policy makes of a call"),
+        ("hitl-opa decide Write file_path=uv.lock", "what policy makes of a call"),
         ("hitl-opa explain Bash command='git push'", "and why, and what would change it"),
         ("hitl-opa doctor", "whether everything is in place"),
-    ):
-        say(command, Span(f"   {what}", "dim"), indent=2)
-    say("In Python:  ", Span("options = Guard.open().protect(options, reviewer=TerminalReviewer())", "bold"), indent=2)
+    )
+    table(["", ""], [(command, [Span(what, "dim")]) for command, what in steps], indent=2)
+    heading("In Python")
+    say("from hitl_opa import Guard, TerminalReviewer", indent=2)
+    say("options = Guard.open().protect(options, reviewer=TerminalReviewer())", indent=2)
 
 
 def write(directory: Path, level: int = DEFAULT_LEVEL, *, force: bool = False) -> list[Written]:

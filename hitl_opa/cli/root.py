@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -45,6 +47,9 @@ class Lazy(click.Group):
             return super().invoke(ctx)
         except HitlError as error:
             raise Failure(str(error)) from error
+        except BrokenPipeError:  # `hitl-opa … | head` is no failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

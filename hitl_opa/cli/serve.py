@@ -47,7 +47,11 @@ def serve(host: str, port: int, **settings: Any) -> None:
 
 @click.group()
 def keys() -> None:
-    """API keys of the decision API."""
+    """API keys of the decision API.
+
+    \b
+    hitl-opa keys new ci --principal ci-bot --level 2    prints the key once, and what hitl.yaml needs
+    """
 
 
 @keys.command()

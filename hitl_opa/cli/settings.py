@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +64,11 @@ def load_settings(
     return loaded
 
 
-def open_guard(**settings: Any) -> Guard:
-    """A guard for these options."""
-    return Guard.open(load_settings(**settings))
+@contextmanager
+def open_guard(config: Config) -> Iterator[Guard]:
+    """A guard for these settings, closed at the end."""
+    guard = Guard.open(config)
+    try:
+        yield guard
+    finally:
+        asyncio.run(guard.close())

@@ -59,7 +59,7 @@ class Screen:
     async def until(self, text: str, seconds: float = 10) -> str:
         """Wait until the screen shows ``text``; what is there then is taken off it."""
         async with asyncio.timeout(seconds):
-            while text not in self.text:
+            while text not in self.text:  # noqa: ASYNC110 - a terminal tells nobody
                 await asyncio.sleep(0.005)
         shown = self.text
         self.raw = ""

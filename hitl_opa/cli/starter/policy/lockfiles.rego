@@ -42,6 +42,6 @@ lockfiles := ["package-lock.json", "yarn.lock", "pnpm-lock.yaml", "poetry.lock",
 # 		"verdict": "allow",
 # 		"risk": "medium",
 # 		"message": "Commits are welcome here.",
-# 		"waives": ["tier.permission", "autonomy.level"],
+# 		"waives": ["autonomy.level"],
 # 	}
 # }
