@@ -51,7 +51,12 @@ generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 
 .PHONY: bench
 bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
-	@for bench in benchmarks/*.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in benchmarks/decide.py benchmarks/audit.py; do $(BIN)/python $$bench || exit 1; done
+
+.PHONY: quality
+quality: $(VENV)/.dev ## Rates on labelled calls: make quality CORPORA=directory (writes docs/policy-quality.md)
+	@test -n "$(CORPORA)" || { echo 'say where the labelled calls are: make quality CORPORA=directory'; exit 2; }
+	$(BIN)/python benchmarks/quality.py $(CORPORA) --write docs/policy-quality.md
 
 .PHONY: opa
 opa: $(OPA) ## Get opa v1.22.2 into .opa/
