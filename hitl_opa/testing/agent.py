@@ -161,8 +161,8 @@ class _Seen:
 
         hooks = {event: list(matchers) for event, matchers in (options.hooks or {}).items()}
         for event in ("PostToolUse", "PostToolUseFailure"):
-            hooks.setdefault(event, []).append(HookMatcher(hooks=[after]))  # type: ignore[arg-type]
-        return dataclasses.replace(options, hooks=hooks)  # type: ignore[arg-type]
+            hooks.setdefault(event, []).append(HookMatcher(hooks=[after]))
+        return dataclasses.replace(options, hooks=hooks)
 
     def calls(self, model: ScriptedModel) -> list[AgentCall]:
         told = model.results()

@@ -49,7 +49,8 @@ class ScriptedReviewer:
         if not self._answers:
             raise AssertionError(f"nobody expected to be asked about {request.call.tool}")
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return await self._said(answer, request)
+        said: Answer = await self._said(answer, request)
+        return said
 
     async def answer(self, questions: list[Question]) -> dict[str, str]:
         self.questions.extend(questions)

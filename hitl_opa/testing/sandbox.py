@@ -32,7 +32,7 @@ class Sandbox:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def env(self, url: str) -> dict[str, str]:
-        """The CLI's environment: this sandbox, the model at ``url``, no traffic but that, nothing of the host's agent."""
+        """The CLI's environment: this sandbox, the model at ``url``, no other traffic, nothing of the host's agent."""
         inherited = {name: "" for name in os.environ if name.startswith(("ANTHROPIC_", "CLAUDE_"))}
         env = {
             **inherited,

@@ -36,16 +36,19 @@ def handler(say: Say, answered: Callable[[], None]) -> type[BaseHTTPRequestHandl
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
             path = self.path.partition("?")[0]
             if path == "/v1/messages/count_tokens":
-                return self._json({"input_tokens": max(1, len(raw) // 4)})
-            if path != "/v1/messages":
-                return self._json({})
-            body: Body = json.loads(raw)
+                self._json({"input_tokens": max(1, len(raw) // 4)})
+            elif path == "/v1/messages":
+                self._message(json.loads(raw))
+            else:
+                self._json({})
+
+        def _message(self, body: Body) -> None:
             try:
-                blocks = say(body)
+                message = _message(body, say(body))
             except Exception as error:  # noqa: BLE001 - a broken script must end the run, with its reason
                 problem = {"type": "invalid_request_error", "message": f"the script failed: {error!r}"}
-                return self._json({"type": "error", "error": problem}, 400)
-            message = _message(body, blocks)
+                self._json({"type": "error", "error": problem}, 400)
+                return
             if body.get("stream"):
                 self._send(_events(message), "text/event-stream")
             else:
@@ -86,7 +89,8 @@ def _events(message: dict[str, Any]) -> bytes:
     ]
     for index, block in enumerate(message["content"]):
         if block["type"] == "text":
-            start, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+            start: Block = {"type": "text", "text": ""}
+            delta = {"type": "text_delta", "text": block["text"]}
         else:
             start = {**block, "input": {}}
             delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}

@@ -1,0 +1,9 @@
+"""The adapter for the Claude Agent SDK: options in, options out whose every tool call passes the guard."""
+
+from __future__ import annotations
+
+from hitl_opa.claude.callback import CallbackReviewer
+from hitl_opa.claude.confidence import ConfidenceSource
+from hitl_opa.claude.options import protect
+
+__all__ = ["CallbackReviewer", "ConfidenceSource", "protect"]

@@ -1,0 +1,141 @@
+"""Settling one call: the user's hooks, policy, the human, and a question's answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hitl_opa.claude.calls import Place, agent_words, read_call
+from hitl_opa.claude.confidence import REPORT, Confidences
+from hitl_opa.claude.own_hooks import Heard, OwnHooks
+from hitl_opa.claude.servers import Servers
+from hitl_opa.claude.settled import Settled
+from hitl_opa.model import Obligation, Question, Reason, Risk, ToolCall, Verdict
+
+if TYPE_CHECKING:
+    from hitl_opa.guard import Guard
+    from hitl_opa.guard.ruling import Ruling
+    from hitl_opa.model import Reviewer
+
+QUESTION = "AskUserQuestion"
+
+
+class Desk:
+    """Settles calls for `Gate`. Raises CallRefused for what is no call; the gate turns that into a deny."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        reviewer: Reviewer | None,
+        place: Place,
+        own: OwnHooks,
+        confidences: Confidences,
+        servers: Servers,
+        *,
+        reports: bool,
+    ) -> None:
+        self._guard = guard
+        self._reviewer = reviewer
+        self._place = place
+        self._own = own
+        self._confidences = confidences
+        self._servers = servers
+        self._reports = reports
+
+    async def settle(self, hook: dict[str, Any], tool_use_id: str | None, context: Any) -> Settled:
+        """What becomes of the call in a PreToolUse hook's input."""
+        call = read_call(hook, tool_use_id, self._place)
+        heard = await self._own.hear(hook, call.id, context)
+        if heard.failures:
+            self._guard.note("note", call, own_hooks_failed=heard.failures)
+        if heard.denied is not None:
+            return self._denied_by_own(call, heard)
+        call = msgspec.structs.replace(call, input=heard.input)
+        if self._reports and call.tool == REPORT:
+            return self._report(call)
+        call = await self._confidences.measure(call)
+        call = msgspec.structs.replace(call, annotations=await self._servers.claims(call.tool))
+        ruling = await self._guard.rule(call)
+        if heard.asked is not None:
+            ruling = _asked(ruling, heard.asked)
+        outcome = await self._guard.resolve(ruling, self._reviewer, agent_words(call))
+        message = "\n".join(heard.message)
+        if not outcome.allowed:
+            self._guard.close_call(outcome.ruling, "blocked")
+            return Settled.of(outcome, message=message)
+        answers = None
+        if call.tool == QUESTION:
+            answers, refused = await self._answers(outcome.ruling, outcome.input)
+            if answers is None:
+                self._guard.close_call(outcome.ruling, "blocked", error=refused)
+                outcome = msgspec.structs.replace(outcome, allowed=False, input={}, message=refused)
+                return Settled.of(outcome, message=message)
+        settled = Settled.of(outcome, answers=answers, message=message)
+        words = [*heard.context, *([settled.context] if settled.context else [])]
+        return msgspec.structs.replace(settled, context="\n".join(words))
+
+    def _denied_by_own(self, call: ToolCall, heard: Heard) -> Settled:
+        self._guard.note("note", call, denied_by="the application's own hook", reason=heard.denied)
+        return Settled(
+            allowed=False,
+            tool=call.tool,
+            agent=call.session.agent_id,
+            session=call.session.id,
+            input={},
+            why=heard.denied or "",
+            message="\n".join(heard.message),
+            stop=heard.stop,
+        )
+
+    def _report(self, call: ToolCall) -> Settled:
+        """The guard's own tool does nothing, so there is nothing to decide; that it was called is on record."""
+        self._guard.note("note", call, confidence=self._confidences.report(call), verified=False)
+        return Settled(
+            allowed=True,
+            tool=call.tool,
+            agent=call.session.agent_id,
+            session=call.session.id,
+            input=call.input,
+            why="The guard's own tool.",
+        )
+
+    async def _answers(self, ruling: Ruling, input: dict[str, Any]) -> tuple[dict[str, str] | None, str]:
+        """The reviewer's answers to the model's own questions, or None and why there are none."""
+        reviewer = self._reviewer or self._guard.reviewer
+        if reviewer is None:
+            return None, "Nobody is there to answer questions. Go on with what you know, or stop and say what you need."
+        try:
+            questions = msgspec.convert(input.get("questions"), list[Question])
+            async with asyncio.timeout(self._guard.config.attended):
+                answers = msgspec.convert(await reviewer.answer(questions), dict[str, str])
+        except TimeoutError:
+            return None, f"Nobody answered within {self._guard.config.attended:g} s."
+        except Exception as error:  # noqa: BLE001 - a reviewer may raise anything; no answer is no answer
+            return None, f"The questions could not be answered ({type(error).__name__}: {error})."
+        self._guard.note("note", ruling.call, answered_by=reviewer.name, answers=answers)
+        return answers, ""
+
+
+def _asked(ruling: Ruling, reason: str) -> Ruling:
+    """The ruling with the ask of the application's own hook in it; a deny stays one."""
+    decision = ruling.decision
+    if decision.verdict is not Verdict.ALLOW:
+        return ruling
+    risk = max(decision.risk, Risk.MEDIUM, key=list(Risk).index)
+    asked = Reason(rule="app.hook", pack="app", verdict=Verdict.ASK, risk=risk, message=reason)
+    approval = Obligation(
+        id="app.approval", type="approval", properties={"permission": "confirm", "quorum": 1, "approvers": []}
+    )
+    return msgspec.structs.replace(
+        ruling,
+        decision=msgspec.structs.replace(
+            decision,
+            verdict=Verdict.ASK,
+            risk=risk,
+            reason=reason,
+            reasons=[asked, *decision.reasons],
+            obligations=[*(o for o in decision.obligations if o.type != "approval"), approval],
+        ),
+    )
