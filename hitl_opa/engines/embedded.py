@@ -21,6 +21,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from hitl_opa.engines import ENTRYPOINT, builtins
 from hitl_opa.errors import EngineError, EngineUnavailable, PolicyError, Undefined
 
@@ -127,6 +129,17 @@ def load(modules: Mapping[str, str], data: bytes) -> Any:
         text = explain(error)
         raise PolicyError(text if path in text else f"{path}: {text}") from None
     return engine
+
+
+def evaluate_rule(engine: Any, path: str) -> Any:
+    """The value of one rule (``data.a.test_x``) without input, ``"<undefined>"`` where it has none; or PolicyError."""
+    try:
+        engine.set_input_json("{}")
+        return msgspec.json.decode(engine.eval_rule_as_json(path))
+    except _PASS_ON:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as above
+        raise PolicyError(explain(error)) from None
 
 
 def explain(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from hitl_opa.policy.builtins import PORTABLE, REFUSED
 from hitl_opa.policy.checks import finding
 from hitl_opa.policy.finding import Finding
 from hitl_opa.policy.program import Program
-from hitl_opa.policy.syntax import Module, Node, at, constant_path, expressions, kind_of
+from hitl_opa.policy.syntax import Module, Node, at, bodies, constant_path, expressions, kind_of
 
 _PATTERN_ARGUMENT = {
     "regex.match": 0,
@@ -68,6 +68,20 @@ def functions(module: Module, program: Program) -> Iterator[Finding]:
             yield from _sprintf(module, call["params"])
         elif name in _PATTERN_ARGUMENT:
             yield from _regex(module, program, call["params"][_PATTERN_ARGUMENT[name]])
+
+
+def withs(module: Module, _program: Program) -> Iterator[Finding]:
+    """``with``: in tests only. Regorus loses imported rules under it where a package has several files."""
+    for query in bodies([rule.node for rule in module.rules]):
+        for stmt in query:
+            if stmt.get("with_mods") and not module.test:
+                yield finding(
+                    module,
+                    at(stmt["literal"]),
+                    "with",
+                    "under `with` the embedded engine may not find rules of other packages",
+                    "Pass what differs as an argument of a function",
+                )
 
 
 def _sprintf(module: Module, params: list[Node]) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from hitl_opa.policy.program import Program
 from hitl_opa.policy.syntax import Module, parse
 from hitl_opa.policy.syntax import column as columns
 
-_CHECKS = (checks.heads, checks.bodies, calls.functions, whole.imports, whole.clashes)
+_CHECKS = (checks.heads, checks.bodies, calls.functions, calls.withs, whole.imports, whole.clashes)
 
 
 def lint(

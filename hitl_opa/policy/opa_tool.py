@@ -15,10 +15,15 @@ def find_opa() -> str | None:
     return str(local) if local.is_file() else shutil.which("opa")
 
 
-def run_opa(opa: str, *arguments: str, timeout: float = 120.0, ok: tuple[int, ...] = (0,)) -> str:
-    """What ``opa`` prints; PolicyError with its own words if it fails or takes longer than ``timeout`` seconds."""
+def run_opa(
+    opa: str, *arguments: str, timeout: float = 120.0, ok: tuple[int, ...] = (0,), cwd: Path | None = None
+) -> str:
+    """What ``opa`` prints; PolicyError with its own words if it fails or takes longer than ``timeout`` seconds.
+
+    ``ok``: the exit codes that are no failure.
+    """
     try:
-        done = subprocess.run([opa, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run([opa, *arguments], capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd)
     except subprocess.TimeoutExpired:
         raise PolicyError(f"opa {arguments[0]} took longer than {timeout:g} s") from None
     except OSError as error:
