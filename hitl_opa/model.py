@@ -301,12 +301,21 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     taint: Taint = Taint()
 
 
+class GrantFact(msgspec.Struct, frozen=True, kw_only=True):
+    """The standing grant that covers this call (``id`` is ``""`` where none does): the rules it waives, who gave it."""
+
+    id: str = ""
+    waives: list[str] = []
+    reviewer: str = ""
+
+
 class ApprovalFact(msgspec.Struct, frozen=True, kw_only=True):
     """The approval that this exact call carries; ``id`` is ``""`` where it carries none."""
 
     id: str = ""
     reviewer: str = ""
     self_approved: bool = False
+    grant: GrantFact = GrantFact()
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -403,12 +412,14 @@ class Choice(StrEnum):
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a reviewer said. ``reason`` reaches the model; ``input`` is the edited input of an edit;
-    ``replies`` answer the clarifying questions, question text -> answer."""
+    ``replies`` answer the clarifying questions, question text -> answer. ``grant``: with an approval,
+    how many seconds equal calls run without asking again; it never covers floors and critical asks."""
 
     choice: Choice
     reason: str = ""
     input: dict[str, Any] = {}
     replies: dict[str, str] = {}
+    grant: float = 0.0
 
 
 class Reviewer(Protocol):

@@ -16,6 +16,7 @@ from hitl_opa.facts import read_facts
 from hitl_opa.guard.ruling import Ruling, refusal
 from hitl_opa.model import (
     Agent,
+    ApprovalFact,
     CallFacts,
     Confidence,
     Context,
@@ -64,6 +65,7 @@ class Case:
         guard, call, config = self.guard, self.call, self.guard.config
         about, facts = read_facts(call, guard.known)
         counters, taint = guard.sessions.before(call.session.id, self.digest)
+        now = guard.clock()
         return Document(
             call=about,
             facts=facts,
@@ -73,10 +75,11 @@ class Case:
                 cwd=call.cwd,
                 workspace=call.workspace,
                 home=call.home,
-                time=guard.clock().isoformat().replace("+00:00", "Z"),
+                time=now.isoformat().replace("+00:00", "Z"),
                 counters=counters,
                 taint=taint,
             ),
+            approval=ApprovalFact(grant=guard.grants.covering(call, facts, now)),
         )
 
     def answer(self, raw: bytes) -> None:

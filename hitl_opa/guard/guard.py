@@ -16,6 +16,7 @@ from hitl_opa.errors import EngineTimeout
 from hitl_opa.facts import Known
 from hitl_opa.guard import functions, review
 from hitl_opa.guard.case import Case, call_digest
+from hitl_opa.guard.grants import Grants
 from hitl_opa.guard.log import open_log
 from hitl_opa.guard.ruling import ActionResult, Outcome, Ruling, refusal
 from hitl_opa.guard.sessions import Sessions
@@ -55,6 +56,7 @@ class Guard:
         self.clock = clock or (lambda: datetime.now(UTC))
         self._log = log or open_log()
         self.sessions = Sessions()
+        self.grants = Grants()
         self.revision = engine.describe().get("revision", "")
 
     @classmethod

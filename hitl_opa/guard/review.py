@@ -55,6 +55,8 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
         words = _words(answer)
         match answer.choice:
             case Choice.APPROVE:
+                if answer.grant > 0:
+                    _grant(guard, ruling, answer.grant, reviewer.name)
                 return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=ruling, by=by)
             case Choice.REJECT:
                 return _no(ruling, by, f"The reviewer rejected this call. {words}".strip())
@@ -174,6 +176,18 @@ async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str)
     except Exception as error:  # noqa: BLE001 - an approval that left no trace does not count
         return None, f"The reviewer's answer could not be recorded, so the call is denied: {error}"
     return answer, refused
+
+
+def _grant(guard: Guard, ruling: Ruling, seconds: float, reviewer: str) -> None:
+    """Give the standing grant that the reviewer wants, on the record first."""
+    grant = guard.grants.give(ruling.call, ruling.document.facts, ruling.decision, seconds, reviewer, guard.clock())
+    if grant is None:
+        return
+    try:
+        guard.note("note", ruling.call, grant=msgspec.to_builtins(grant))
+    except Exception:
+        guard.grants.revoke(grant.id)
+        raise
 
 
 def _approvers(ruling: Ruling) -> set[str]:

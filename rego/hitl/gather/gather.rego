@@ -89,6 +89,12 @@ said contains r if {
 }
 
 said contains r if {
+	input.approval.grant.id != ""
+	some x in data.hitl.packs.grants.reasons
+	r := named(x, "grants")
+}
+
+said contains r if {
 	listed(data.hitl.custom.reasons)
 	some x in data.hitl.custom.reasons
 	r := named(x, "custom")
