@@ -8,14 +8,15 @@ import data.hitl.lib
 changes := ["delete", "write", "configure"]
 
 # METADATA
-# title: A system tree or the home directory is deleted or overwritten
+# title: A system tree or the home directory is deleted, or all of a system tree changed
 # custom:
 #   id: files.root
 #   risk: critical
 #   remedy: Name the files that are meant, inside the workspace.
 reasons contains r if {
 	count(lib.changed & {"root", "home-root"}) > 0
-	found := lib.on("path", changes, ["root", "home-root"])
+	found := lib.on("path", ["delete"], ["root", "home-root"]) | lib.among(lib.on("path", changes, ["root"]), ["all"])
+	count(found) > 0
 	r := {
 		"rule": "files.root",
 		"verdict": "deny",

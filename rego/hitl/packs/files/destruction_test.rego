@@ -12,15 +12,21 @@ denied(rule, message, remedy) := {{
 }}
 
 test_root_and_home_are_not_destroyed if {
-	expected := denied("files.root", "This would destroy /, /home/dev.", "Name the files that are meant, inside the workspace.")
+	expected := denied("files.root", "This would destroy /, /home/other.", "Name the files that are meant, inside the workspace.")
 	files.reasons == expected with input as fixtures.shell([
 		fixtures.marked("delete", "path", "/", "root", ["recursive"]),
-		fixtures.effect("write", "path", "/home/dev", "home-root"),
+		fixtures.effect("delete", "path", "/home/other", "home-root"),
 	])
 }
 
-test_root_is_not_reconfigured if {
-	fixtures.ids(files.reasons) == {"files.root"} with input as fixtures.shell([fixtures.effect("configure", "path", "/", "root")])
+test_all_of_root_is_not_changed if {
+	fixtures.ids(files.reasons) == {"files.root"} with input as fixtures.shell([fixtures.marked("configure", "path", "/", "root", ["all", "recursive"])])
+}
+
+# One directory's rights, or a file put at the top: the tier asks, critically.
+test_root_itself_may_be_asked_for if {
+	files.reasons == set() with input as fixtures.shell([fixtures.effect("configure", "path", "/opt", "root")])
+	files.reasons == set() with input as fixtures.shell([fixtures.marked("write", "path", "/home/dev", "home-root", ["all", "recursive"])])
 }
 
 test_root_may_be_read if {

@@ -14,8 +14,7 @@ reasons contains r if {
 	found := {e |
 		some e in input.facts.effects
 		e.verb == "delete"
-		e.target.real != ""
-		startswith(sprintf("%s/", [input.context.workspace]), sprintf("%s/", [e.target.real]))
+		whole(e)
 	}
 	count(found) > 0
 	r := {
@@ -27,22 +26,37 @@ reasons contains r if {
 	}
 }
 
+whole(e) if {
+	"recursive" in e.traits
+	holds_workspace(e.target.real)
+}
+
+whole(e) if {
+	endswith(e.target.real, "/*")
+	holds_workspace(trim_suffix(e.target.real, "/*"))
+}
+
+holds_workspace(path) if {
+	path != ""
+	startswith(concat("", [input.context.workspace, "/"]), concat("", [path, "/"]))
+}
+
 # METADATA
-# title: Files are deleted by a pattern that may match anything
+# title: Work is lost that nothing brings back
 # custom:
-#   id: files.unbounded
+#   id: files.irreversible
 #   risk: high
-#   remedy: Name the files, or list them first.
+#   remedy: Commit or stash first, or keep a copy.
 reasons contains r if {
-	"all" in lib.traits
-	found := lib.among(lib.on("path", ["delete"], ["workspace", "temp", "home", "outside", "unknown"]), ["all"])
+	"irreversible" in lib.traits
+	found := lib.among(lib.on("path", changes, ["workspace", "temp", "home", "outside", "git-internals", "dotfile", "unknown"]), ["irreversible"])
 	count(found) > 0
 	r := {
-		"rule": "files.unbounded",
+		"rule": "files.irreversible",
 		"verdict": "ask",
 		"risk": "high",
-		"message": sprintf("This deletes everything that a broad pattern matches: %s.", [lib.names(found)]),
-		"remedy": "Name the files, or list them first.",
+		"message": sprintf("This loses work that nothing brings back: %s.", [lib.names(found)]),
+		"remedy": "Commit or stash first, or keep a copy.",
 	}
 }
 
@@ -65,21 +79,31 @@ reasons contains r if {
 }
 
 # METADATA
-# title: Files outside the workspace are opened to every user
+# title: Files are opened to every user
 # custom:
 #   id: files.world-writable
-#   risk: critical
+#   risk: high
 #   remedy: Give rights to the owner or a group.
 reasons contains r if {
 	"world-writable" in lib.traits
-	found := {e | some e in lib.marked("world-writable"); not own(e.target.place)}
-	count(found) > 0
+	found := lib.marked("world-writable")
 	r := {
 		"rule": "files.world-writable",
 		"verdict": "ask",
-		"risk": "critical",
+		"risk": exposure(found),
 		"message": sprintf("This lets every user change %s.", [lib.names(found)]),
 		"remedy": "Give rights to the owner or a group.",
+	}
+}
+
+exposure(found) := "critical" if {
+	some e in found
+	not own(e.target.place)
+}
+
+exposure(found) := "high" if {
+	every e in found {
+		own(e.target.place)
 	}
 }
 

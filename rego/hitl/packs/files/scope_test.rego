@@ -11,37 +11,51 @@ asked(rule, risk, message, remedy) := {
 	"remedy": remedy,
 }
 
+recursively(path) := fixtures.shell([fixtures.marked("delete", "path", path, "workspace", ["recursive"])])
+
 test_workspace_is_not_deleted_unseen if {
 	expected := {asked("files.workspace-root", "critical", "This deletes the whole workspace: /home/dev/project.", "Delete the files that are meant, by name.")}
-	files.reasons == expected with input as fixtures.shell([fixtures.effect("delete", "path", "/home/dev/project", "workspace")])
+	files.reasons == expected with input as recursively("/home/dev/project")
 }
 
-test_what_holds_the_workspace_neither if {
-	fixtures.ids(files.reasons) == {"files.workspace-root"} with input as fixtures.shell([fixtures.effect("delete", "path", "/home/dev", "home")])
+test_nor_everything_in_it if {
+	fixtures.ids(files.reasons) == {"files.workspace-root"} with input as fixtures.shell([fixtures.marked("delete", "path", "/home/dev/project/*", "workspace", ["bulk"])])
+}
+
+test_nor_what_holds_it if {
+	fixtures.ids(files.reasons) == {"files.workspace-root"} with input as recursively("/home/dev")
 }
 
 test_a_directory_in_the_workspace_may_go if {
-	files.reasons == set() with input as fixtures.shell([fixtures.effect("delete", "path", "/home/dev/project/build", "workspace")])
+	files.reasons == set() with input as recursively("/home/dev/project/build")
+	files.reasons == set() with input as recursively("/home/dev/project/build/*")
+}
+
+# Branches and stashes are deleted in the workspace, not the workspace.
+test_what_is_not_recursive_is_not_the_workspace if {
+	files.reasons == set() with input as fixtures.shell([fixtures.effect("delete", "path", "/home/dev/project", "workspace")])
 }
 
 test_a_neighbour_with_the_same_beginning_is_no_parent if {
-	files.reasons == set() with input as fixtures.shell([fixtures.effect("delete", "path", "/home/dev/proj", "home")])
+	files.reasons == set() with input as recursively("/home/dev/proj")
 }
 
-test_an_unknown_workspace_is_none if {
-	files.reasons == set() with input as fixtures.but(
-		fixtures.shell([fixtures.effect("delete", "path", "/tmp/x", "temp")]),
-		{"context": {"workspace": ""}},
-	)
+test_an_unknown_workspace_or_target_is_none if {
+	files.reasons == set() with input as fixtures.but(recursively("/tmp/x"), {"context": {"workspace": ""}})
+	files.reasons == set() with input as recursively("")
 }
 
-test_broad_pattern if {
-	expected := {asked("files.unbounded", "high", "This deletes everything that a broad pattern matches: *.", "Name the files, or list them first.")}
-	files.reasons == expected with input as fixtures.shell([fixtures.marked("delete", "path", "*", "workspace", ["all"])])
+test_irreversible if {
+	expected := {asked("files.irreversible", "high", "This loses work that nothing brings back: a.py.", "Commit or stash first, or keep a copy.")}
+	files.reasons == expected with input as fixtures.shell([fixtures.marked("write", "path", "a.py", "workspace", ["irreversible", "overwrite"])])
 }
 
-test_narrow_pattern if {
-	files.reasons == set() with input as fixtures.shell([fixtures.marked("delete", "path", "*.pyc", "workspace", ["bulk"])])
+test_overwriting_is_not_irreversible if {
+	files.reasons == set() with input as fixtures.shell([fixtures.marked("write", "path", "a.py", "workspace", ["overwrite"])])
+	files.reasons == set() with input as fixtures.shell([
+		fixtures.effect("write", "path", "a.py", "workspace"),
+		fixtures.marked("delete", "remote", "x", "service", ["irreversible"]),
+	])
 }
 
 test_setuid if {
@@ -59,7 +73,11 @@ test_world_writable if {
 }
 
 test_world_writable_in_the_workspace if {
-	files.reasons == set() with input as fixtures.shell([fixtures.marked("configure", "path", "/home/dev/project/x", "workspace", ["world-writable"])])
+	{r.risk | some r in files.reasons} == {"high"} with input as fixtures.shell([fixtures.marked("configure", "path", "/home/dev/project/x", "workspace", ["world-writable"])])
+}
+
+test_rights_for_the_group if {
+	files.reasons == set() with input as fixtures.shell([fixtures.effect("configure", "path", "/srv/www", "system")])
 }
 
 test_persistence if {

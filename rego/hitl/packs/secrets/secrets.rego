@@ -14,7 +14,7 @@ kept := ["credentials", "env-file", "system-auth"]
 #   risk: critical
 #   remedy: Nothing an agent does needs this.
 reasons contains r if {
-	out := lib.on("host", ["send", "publish"], ["public", "private", "unknown"]) | lib.on("person", ["send"], ["unknown"])
+	out := lib.on("host", ["send", "publish"], ["public", "private", "unknown"]) | lib.on("person", ["send"], ["", "unknown"])
 	count(out) > 0
 	found := lib.on("path", ["read", "send"], kept)
 	count(found) > 0
