@@ -221,9 +221,7 @@ class _Demo:
         if self._scene.deployed:
             say(*spans(f"deployed to: {', '.join(self._scene.deployed)}"), indent=2)
         if not faults:
-            say(
-                Span("nothing ran that was denied or rejected", "green"), ": .env as it was, rm never reached", indent=2
-            )
+            say(Span("nothing ran that was denied or rejected", "green"), "; rm was never reached", indent=2)
         for fault in faults:
             say(Span("! ", "danger"), *spans(fault), indent=2)
         heading("Record")

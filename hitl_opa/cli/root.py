@@ -28,6 +28,7 @@ class Lazy(click.Group):
         "init": "hitl_opa.cli.init",
         "decide": "hitl_opa.cli.decide",
         "explain": "hitl_opa.cli.explain",
+        "policy": "hitl_opa.cli.policy",
         "audit": "hitl_opa.cli.audit",
         "doctor": "hitl_opa.cli.doctor",
         "demo": "hitl_opa.cli.demo",

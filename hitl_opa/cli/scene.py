@@ -98,7 +98,7 @@ class Colleague:
     def __init__(
         self,
         asked: Callable[[ReviewRequest], None],
-        answered: Callable[[list[Question], dict[str, str]], None],
+        answered: Callable[[list[Question], dict[str, str], str], None],
     ) -> None:
         self._asked = asked
         self._answered = answered
@@ -121,5 +121,5 @@ class Colleague:
 
     async def answer(self, questions: list[Question]) -> dict[str, str]:
         answers = {q.question: q.options[0]["label"] if q.options else "" for q in questions}
-        self._answered(questions, answers)
+        self._answered(questions, answers, self.name)
         return answers

@@ -15,7 +15,13 @@ from hitl_opa.cli.output import say, verdict
 from hitl_opa.model import Decision, Document, Question, ReviewRequest
 from hitl_opa.terminal.text import Span, spans
 
-_ENDINGS = {"ran": "green", "failed": "red", "blocked": "yellow"}
+LABEL = 14  # columns before what a label is about
+_ENDINGS = {
+    "ran": ("it ran", "green"),
+    "failed": ("it ran, and failed", "red"),
+    "blocked": ("it did not run", "yellow"),
+}
+_CHOICES = {"approve": "green", "reject": "red", "edit": "yellow"}
 
 
 class WatchedLog(AuditLog):
@@ -64,22 +70,23 @@ class Watcher:
             case Kind.OUTCOME:
                 self._outcome(event)
 
-    def answered(self, questions: list[Question], answers: dict[str, str]) -> None:
-        """The model's own questions, and what it is told."""
+    def answered(self, questions: list[Question], answers: dict[str, str], by: str) -> None:
+        """The model's own questions, and what it is told by whom."""
         for question in questions:
             offered = " / ".join(option.get("label", "") for option in question.options)
-            self._say(Span("      asks       "), *spans(question.question), Span("  "), *spans(offered, "dim"))
+            self._say("asks", *spans(f"{question.question} "), *spans(offered, "dim"))
             answer = answers.get(question.question, "")
-            self._say(Span("      answered   "), *spans(answer or "no answer", "bold" if answer else "yellow"))
+            said = spans(answer or "none", "bold" if answer else "yellow")
+            self._say("answered", Span("by "), *spans(f"{by}: "), *said)
 
     def said(self, text: str) -> None:
         """The agent's own words."""
         for line in text.strip().splitlines():
-            self._say(Span("agent  ", "dim"), *spans(line, "dim"))
+            say(Span("agent  ", "dim"), *spans(line), hanging=7)
 
     def asked(self, request: ReviewRequest) -> None:
-        typed = f', and the phrase "{request.typed}" is typed' if request.typed else ""
-        self._say(Span("      asked      "), *spans(f"a reviewer is shown what it does{typed}"))
+        typed = f' and types "{request.typed}"' if request.typed else ""
+        self._say("asked", *spans(f"a reviewer is shown what it does{typed}"))
 
     def _decision(self, event: Event) -> None:
         document, decision = event.input, event.result
@@ -97,18 +104,16 @@ class Watcher:
             reason=decision.reason,
             by="policy" if event.decided_by == "policy" else "the guard, failing closed",
         )
-        again = event.decision_id in self.calls
         self.calls[event.decision_id] = seen
-        number = len(self.calls)
-        if not self._quiet and not again:
-            click.echo()
-        self._say(Span(f"{number:3}   "), *spans(seen.tool, "bold"), Span("  "), *spans(seen.what))
-        self._say(
-            *(Span("      "), verdict(seen.verdict), Span("      risk "), output.risk(seen.risk), Span("  ")),
-            *(*spans(seen.reason), *spans(f"  [{seen.rule}]", "dim")),
-        )
+        if self._quiet:
+            return
+        click.echo()
+        say(Span(f"{len(self.calls):3}  "), *spans(seen.tool, "bold"), Span("  "), *spans(seen.what), hanging=LABEL)
+        reason = seen.reason.replace(f"{document.context.cwd}/", "") if document.context.cwd else seen.reason
+        pieces = [verdict(seen.verdict), Span("  risk "), output.risk(seen.risk), Span("  ")]
+        say(Span("     "), *pieces, *spans(reason), *spans(f"  [{seen.rule}]", "dim"), hanging=LABEL)
         if seen.verdict != "ask":
-            self._say(Span("      decided by "), *spans(seen.by))
+            self._say("decided", *spans(f"by {seen.by}"))
 
     def _review(self, event: Event) -> None:
         seen = self.calls.get(event.decision_id)
@@ -117,22 +122,19 @@ class Watcher:
         if seen is not None:
             seen.by = f"reviewer {event.reviewer}" if event.result else "the guard, failing closed"
             seen.said = str(event.verdict)
-        styles = {"approve": "green", "reject": "red", "edit": "yellow"}
-        self._say(
-            *(Span("      decided by "), *spans(f"reviewer {event.reviewer}: ")),
-            *(Span(str(event.verdict), styles.get(event.verdict, "red")), *spans(f"  {words or refused}", "dim")),
-        )
+        said = Span(f"{event.verdict}", _CHOICES.get(event.verdict, "red"))
+        self._say("decided", Span("by "), *spans(f"{event.reviewer}: "), said, *spans(f"  {words or refused}", "dim"))
 
     def _outcome(self, event: Event) -> None:
         seen = self.calls.get(event.decision_id)
         if seen is not None:
             seen.ended = event.outcome
-        how = {"ran": "it ran", "failed": "it ran, and failed", "blocked": "it did not run"}.get(event.outcome, "")
-        self._say(Span("      "), Span(how, _ENDINGS.get(event.outcome, "")))
+        how, style = _ENDINGS.get(event.outcome, (event.outcome, ""))
+        self._say("outcome", *spans(how, style))
 
-    def _say(self, *line: Span) -> None:
+    def _say(self, label: str, *line: Span) -> None:
         if not self._quiet:
-            say(*line, hanging=17)
+            say(Span(f"     {label:{LABEL - 5}}", "dim"), *line, hanging=LABEL)
 
 
 def what(document: Document) -> str:
