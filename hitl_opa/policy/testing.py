@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,16 +47,24 @@ def collect_tests(bundle: PolicyBundle) -> list[tuple[str, int, str]]:
 
 
 def run_tests(
-    bundle: PolicyBundle, *, engine: Literal["auto", "opa", "embedded"] = "auto", match: str = ""
+    bundle: PolicyBundle,
+    *,
+    engine: Literal["auto", "opa", "embedded"] = "auto",
+    match: str = "",
+    files: Collection[str] | None = None,
 ) -> list[RegoTest]:
-    """Run the bundle's tests whose name has ``match`` in it. ``auto``: the real opa where it is, else embedded.
+    """Run the bundle's tests, in ``files`` if given, whose name has ``match`` in it.
+
+    All of the bundle is loaded, so tests may use what other test files define. ``auto``: the real
+    opa where it is, else embedded.
 
     Raises PolicyError where policies or tests do not load, or ``opa`` was asked for and is not there.
     """
     opa = find_opa() if engine != "embedded" else None
     if engine == "opa" and opa is None:
         raise PolicyError("opa is not there: run `make opa`, put it on PATH, or use the embedded engine")
-    return _with_opa(opa, bundle, match) if opa else _embedded(bundle, match)
+    results = _with_opa(opa, bundle, match) if opa else _embedded(bundle, match)
+    return results if files is None else [result for result in results if result.file in files]
 
 
 def _embedded(bundle: PolicyBundle, match: str) -> list[RegoTest]:
@@ -112,7 +121,7 @@ def _with_opa(opa: str, bundle: PolicyBundle, match: str) -> list[RegoTest]:
     files = {str(Path(folder) / written): name for name, written in names.items()}
     try:
         rows: list[dict[str, Any]] = json.loads(said) or []
-        return [_row(row, files) for row in rows]
+        return sorted((_row(row, files) for row in rows), key=lambda result: (result.file, result.line))
     except (ValueError, KeyError, TypeError):
         raise PolicyError(f"opa test: {said.strip()[:2000]}") from None
 
