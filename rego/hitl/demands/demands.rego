@@ -26,14 +26,10 @@ human contains o if {
 
 # METADATA
 # description: True where two rules rewrite the call differently.
-default rewrite_conflict := false
-
 rewrite_conflict if count(of("rewrite")) > 1
 
 # METADATA
 # description: True where something was contributed that is no obligation.
-default malformed := false
-
 malformed if {
 	some o in obliged
 	not shaped(o)

@@ -8,8 +8,6 @@ package hitl.document
 
 # METADATA
 # description: True where every field that policy reads is there and of its type.
-default sound := false
-
 sound if {
 	input.agent.mode in ["default", "acceptEdits", "plan", "bypassPermissions", "dontAsk", "auto"]
 	input.call.claimed_risk in ["", "low", "medium", "high", "critical"]

@@ -118,8 +118,6 @@ stated contains r if {
 
 # METADATA
 # description: True where something was said in no form that can be combined; it denies, it never vanishes.
-default malformed := false
-
 malformed if count(said) != count(stated)
 
 malformed if {

@@ -142,8 +142,6 @@ shown(target) := concat(" ", ["a", target.type]) if {
 
 # METADATA
 # description: True where something is done, nothing of it changes anything and nothing is opaque.
-default read_only := false
-
 read_only if {
 	count(input.facts.effects) > 0
 	count(input.facts.opaque) == 0
@@ -154,8 +152,6 @@ read_only if {
 
 # METADATA
 # description: True where the call does nothing but read and edit workspace files through a file tool.
-default edits_only := false
-
 edits_only if {
 	input.call.kind == "file"
 	count(input.facts.effects) > 0

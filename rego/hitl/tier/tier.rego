@@ -10,8 +10,6 @@ import data.hitl.lib
 
 # METADATA
 # description: True for a tool of others; a server's tool is not the built-in tool that it is named after.
-default foreign := false
-
 foreign if input.call.kind in ["mcp", "function"]
 
 # METADATA
