@@ -15,6 +15,7 @@ import yaml
 
 from hitl_opa.facts import vocabulary as words
 from hitl_opa.facts.data import Act, Acts, Data, Names, Places, Program, SecretPattern, Tool
+from hitl_opa.facts.shell.specials import TABLE
 
 HERE = Path(__file__).parent
 TARGET = HERE / "programs.json"
@@ -100,12 +101,15 @@ def program(entry: Any, where: str, entries: dict[str, Any]) -> Program:
     verbs = entry.get("verbs", "")
     if verbs and verbs.split()[0] not in words.VERB_STYLES:
         raise BadData(f"{where}: no such verb style {verbs!r}")
+    special = entry.get("special", "")
+    if special and special not in TABLE:
+        raise BadData(f"{where}: no such special: {special!r}")
     return Program(
         does=acts(entry.get("does"), where),
         operands=tuple(acts(o, where) for o in (operands if isinstance(operands, list) else [] if operands is None else [operands])),
         last=acts(entry.get("last"), where), bare=acts(entry.get("bare"), where),
         options=options, flags=flags, subs=subs, verbs=verbs, otherwise=acts(entry.get("otherwise"), where),
-        style=entry.get("style", ""), special=entry.get("special", ""),
+        style=entry.get("style", ""), special=special,
     )  # fmt: skip
 
 
@@ -211,7 +215,12 @@ def read_names() -> Names:
     raw = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
 
     def table(section: str) -> dict[str, str]:
-        return {name: key for key, names in raw[section].items() for name in _names(names)}
+        out: dict[str, str] = {}
+        for key, names in raw[section].items():
+            for name in _names(names):
+                if out.setdefault(name, key) != key:
+                    raise BadData(f"names.yaml: {name} is in {out[name]} and in {key}")
+        return out
 
     return Names(
         verbs=table("verbs"), objects=table("objects"), fields=table("fields"),

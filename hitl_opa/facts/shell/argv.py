@@ -161,7 +161,7 @@ class Invocation:
         self.program = program
         self.args = args
         self.stdin = stdin
-        self.network = network
+        self.network = network or frame.network
         self.origin = stdin.origin
         self.reading = parse(program, args)
 
@@ -169,7 +169,7 @@ class Invocation:
 
     def apply(self) -> Stream:
         """All effects that the data gives this command. Returns what it prints, as far as known."""
-        reading, level = self.reading, self.reading.level
+        reading = self.reading
         if self.informational():
             self.shell.ledger.effect("read", "system", self.via, place="info", via=self.via, traits=self.frame.traits)
             return UNREAD
@@ -187,8 +187,6 @@ class Invocation:
                 out = self.run(act, word)
             else:
                 self._other(act, word, traits)
-        if level.special:
-            pass
         return Stream(out.text, self.origin | out.origin)
 
     def informational(self) -> bool:
@@ -208,7 +206,7 @@ class Invocation:
         does, operand_roles = level.does, level.operands
         if level.verbs:
             words = [w.text for w in reading.words]
-            by_name, spare = act_of_words(words, level.verbs)
+            by_name, _ = act_of_words(words, level.verbs)
             if by_name is not None:
                 out.append((by_name, Word(" ".join(words[:6])) if words else None))
             elif level.otherwise:
@@ -216,14 +214,14 @@ class Invocation:
             elif words or not level.does:
                 self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, *words[:4]]), self.via)
                 out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
-            del spare
         elif reading.unknown_sub:
             if level.otherwise:
                 out += [(a, Word(reading.unknown_sub)) for a in level.otherwise]
             else:
                 self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, reading.unknown_sub]), self.via)
                 out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
-        out += [(a, None) for a in does]
+        out += [(a, None) for a in does if a.kind != "trait"]
+        reading.traits.update(t for a in does if a.kind == "trait" for t in a.traits)
         out += reading.found
         operands = reading.operands
         if reading.rest:
@@ -242,6 +240,7 @@ class Invocation:
         for act, _ in list(out):
             if act.kind == "drop":
                 out = [(a, w) for a, w in out if a.kind != "drop" and act.verb not in ("", a.verb)]
+        out = [(a, w) for a, w in out if a.kind != "none"]
         if reading.inform:
             out = [(a, w) for a, w in out if a.kind in ("path", "url", "effect") and a.verb in ("read", "query", "receive")]
         return out

@@ -36,7 +36,7 @@ class Function(NamedTuple):
 class Frame:
     """Variables, functions, aliases, directory and what the commands here are wrapped in."""
 
-    __slots__ = ("aliases", "calls", "certain", "cwd", "functions", "positional", "stdin_tty", "traits", "variables", "wrappers")
+    __slots__ = ("aliases", "calls", "certain", "cwd", "functions", "network", "positional", "traits", "variables", "wrappers")
 
     def __init__(self, cwd: str) -> None:
         self.cwd = cwd
@@ -47,6 +47,7 @@ class Frame:
         self.wrappers: tuple[str, ...] = ()
         self.traits: tuple[str, ...] = ()
         self.certain = True
+        self.network = ""  # descriptors here are bound to this /dev/tcp address
         self.calls: tuple[str, ...] = ()
 
     def copy(self) -> Frame:
@@ -56,6 +57,7 @@ class Frame:
         other.aliases = dict(self.aliases)
         other.positional = self.positional
         other.wrappers, other.traits, other.certain, other.calls = self.wrappers, self.traits, self.certain, self.calls
+        other.network = self.network
         return other
 
     def within(self, wrapper: str, *traits: str, certain: bool = True) -> Frame:

@@ -30,6 +30,9 @@ class Runner:
     def run(self, argv: list[Word], frame: Frame, stdin: Stream, *, settings: dict[str, Word] = _NO_SETTINGS, network: str = "") -> Stream:
         """What a command does and prints; ``network``: its descriptors are bound to ``/dev/tcp``."""
         first = argv[0]
+        if network:
+            frame = frame.copy()
+            frame.network = network
         if settings:
             self._settings(settings, frame)
         while first.text == "" and len(argv) > 1 and not first.glob:
@@ -48,7 +51,7 @@ class Runner:
             return builtin(self._shell, frame, argv[1:], stdin, settings)
         if not name:
             return SILENT
-        return self._program(first, argv[1:], frame, stdin, network)
+        return self._program(first, argv[1:], frame, stdin)
 
     def _settings(self, settings: dict[str, Word], frame: Frame) -> None:
         for name, value in settings.items():
@@ -66,7 +69,7 @@ class Runner:
         inner.positional = args
         return self._shell.script(text + ' "$@"', inner, stdin, via=name)
 
-    def _program(self, first: Word, args: list[Word], frame: Frame, stdin: Stream, network: str) -> Stream:
+    def _program(self, first: Word, args: list[Word], frame: Frame, stdin: Stream) -> Stream:
         ledger = self._shell.ledger
         text = first.text
         traits = frame.traits
@@ -87,7 +90,7 @@ class Runner:
             return self._unknown(name, args, frame, stdin)
         if "decoded" in first.origin:
             ledger.opaque("decoded-code", text, known)
-        invocation = Invocation(self._shell, frame, known, found, args, stdin, network=network)
+        invocation = Invocation(self._shell, frame, known, found, args, stdin)
         special = invocation.reading.level.special or found.special
         if special and not (found.special == "" and invocation.informational()):
             handled = specials.TABLE[special](invocation)
