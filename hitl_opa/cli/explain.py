@@ -127,7 +127,7 @@ def _verdict(decision: Decision) -> None:
 
 def _facts(document: Document) -> None:
     heading("What the call does")
-    found = happenings(document.facts)
+    found = happenings(document.facts, document.context.workspace)
     for text, bad in found:
         say(Span("! " if bad else "- ", "danger" if bad else ""), text, indent=2)
     if not found:

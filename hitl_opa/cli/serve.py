@@ -16,8 +16,11 @@ from hitl_opa.errors import ConfigError
 @click.option(
     "--port", default=8282, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes; one uses one core."
+)
 @guard_options
-def serve(host: str, port: int, **settings: Any) -> None:
+def serve(host: str, port: int, workers: int, **settings: Any) -> None:
     """Answer tool calls over HTTP.
 
     \b
@@ -28,6 +31,9 @@ def serve(host: str, port: int, **settings: Any) -> None:
 
     POST /v1/decisions takes one tool call, or {"calls": [...]}. POST /v1/data/hitl/main/decision
     answers as OPA does. Principal and level come from the key. /healthz and /openapi.json need none.
+
+    With more than one worker each counts sessions for itself, so rules about sequences see only the
+    calls that came to the same worker.
     """
     try:
         import uvicorn
@@ -37,12 +43,29 @@ def serve(host: str, port: int, **settings: Any) -> None:
         raise ConfigError(
             f"the decision API needs the extra `server`: pip install 'hitl-opa[server]' ({error})"
         ) from None
-    from hitl_opa.guard import Guard
+    import os
 
-    guard = Guard.open(load_settings(**settings))
-    app = create_app(guard)
+    import msgspec
+
+    from hitl_opa.guard import Guard
+    from hitl_opa.server.worker import SETTINGS
+
+    config = load_settings(**settings)
+    guard = Guard.open(config)  # what is wrong should be said here, and not by a worker
+    create_app(guard)
     click.echo(f"hitl-opa: {guard.describe()} on http://{host}:{port}", err=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
+    guard.audit.close()
+    os.environ[SETTINGS] = msgspec.json.encode(config).decode()
+    uvicorn.run(
+        "hitl_opa.server.worker:create",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
 
 
 @click.group()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,8 +57,8 @@ class Watcher:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.calls: dict[str, Seen] = {}
+        self._edited: dict[str, Seen] = {}
         self._quiet = quiet
-        self._started = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         match event.kind:
@@ -81,6 +80,7 @@ class Watcher:
 
     def said(self, text: str) -> None:
         """The agent's own words."""
+        click.echo()
         for line in text.strip().splitlines():
             say(Span("agent  ", "dim"), *spans(line), hanging=7)
 
@@ -104,11 +104,19 @@ class Watcher:
             reason=decision.reason,
             by="policy" if event.decided_by == "policy" else "the guard, failing closed",
         )
+        edited = self._edited.pop(event.call_id, None)
+        if edited is not None:
+            # the same call, with another input: whoever edited it has approved it, unless it became worse
+            del self.calls[edited.id]
+            seen.by, seen.said = edited.by, edited.said
         self.calls[event.decision_id] = seen
         if self._quiet:
             return
-        click.echo()
-        say(Span(f"{len(self.calls):3}  "), *spans(seen.tool, "bold"), Span("  "), *spans(seen.what), hanging=LABEL)
+        if edited is not None:
+            self._say("edited", *spans(seen.what))
+        else:
+            click.echo()
+            say(Span(f"{len(self.calls):3}  "), *spans(seen.tool, "bold"), Span("  "), *spans(seen.what), hanging=LABEL)
         reason = seen.reason.replace(f"{document.context.cwd}/", "") if document.context.cwd else seen.reason
         pieces = [verdict(seen.verdict), Span("  risk "), output.risk(seen.risk), Span("  ")]
         say(Span("     "), *pieces, *spans(reason), *spans(f"  [{seen.rule}]", "dim"), hanging=LABEL)
@@ -122,6 +130,8 @@ class Watcher:
         if seen is not None:
             seen.by = f"reviewer {event.reviewer}" if event.result else "the guard, failing closed"
             seen.said = str(event.verdict)
+            if event.verdict == "edit":
+                self._edited[event.call_id] = seen
         said = Span(f"{event.verdict}", _CHOICES.get(event.verdict, "red"))
         self._say("decided", Span("by "), *spans(f"{event.reviewer}: "), said, *spans(f"  {words or refused}", "dim"))
 

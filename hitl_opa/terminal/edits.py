@@ -19,7 +19,7 @@ CONTEXT = 3
 
 
 class Change(NamedTuple):
-    """One file's change. ``lines`` is the diff, ``notes`` what a reviewer should know besides."""
+    """One file's change. ``lines`` are the diff's hunks, ``notes`` what a reviewer should know besides."""
 
     path: str
     lines: list[str]
@@ -35,6 +35,7 @@ def change(call: ToolCall) -> Change | None:
     if not isinstance(named, str) or not named:
         return Change("", [], ["The call names no file."])
     path = Path(call.cwd or ".", named)
+    named = named.removeprefix(f"{call.cwd}/") if call.cwd else named
     before, notes = _read(path)
     if before is None:
         return Change(named, _added(_texts(call)), notes)
@@ -51,8 +52,8 @@ def change(call: ToolCall) -> Change | None:
     elif len(old) + len(new) > MAX_LINES:
         notes.append(f"Too long to compare: {len(old)} lines are replaced by the {len(new)} below.")
         return Change(named, _added(after), notes)
-    lines = difflib.unified_diff(old, new, f"{named} (now)", f"{named} (after)", lineterm="", n=CONTEXT)
-    return Change(named, list(lines), notes)
+    lines = difflib.unified_diff(old, new, lineterm="", n=CONTEXT)
+    return Change(named, list(lines)[2:], notes)
 
 
 def _read(path: Path) -> tuple[str | None, list[str]]:

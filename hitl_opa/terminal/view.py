@@ -62,6 +62,8 @@ def sections(request: ReviewRequest, edit: Change | None, *, everything: bool) -
             parts.append(Section("Programs it runs", numbered, rest=len(lines) - len(numbered)))
     elif edit is not None:
         parts.append(_diff(edit, everything=everything))
+    elif asked := _questions(request):
+        parts.append(Section("It would ask you this", asked))
     else:
         parts.append(_input(request, everything=everything))
     parts.append(_reasons(request.decision))
@@ -124,7 +126,7 @@ def question(asked: Question, number: int, chosen: frozenset[int], *, agent: boo
 
 
 def _effects(request: ReviewRequest, *, everything: bool) -> Section:
-    found = happenings(request.document.facts)
+    found = happenings(request.document.facts, request.document.context.workspace)
     shown = found if everything else found[:MAX_EFFECTS]
     lines: list[Line] = []
     for text, bad in shown:
@@ -155,13 +157,20 @@ def _danger(request: ReviewRequest, command: str) -> list[bool]:
     """For each character of the command whether it belongs to the part to look at twice."""
     marks = [False] * len(command)
     facts = request.document.facts
-    quoted = [(o.via, o.text) for o in facts.opaque if o.text]
-    quoted += [(e.via, e.target.value) for e in facts.effects if dangerous(e) and e.target.value]
-    for via, value in quoted:
-        for start, end in _places(command, value):
+    quoted = [(o.via, o.text) for o in facts.opaque]
+    quoted += [(e.via, e.target.value) for e in facts.effects if dangerous(e)]
+    for via, value in dict.fromkeys(quoted):
+        for start, end in _places(command, value) if value else _programs(command, via):
             first = _program(command, via, start)
             marks[first:end] = [True] * (end - first)
     return marks
+
+
+def _programs(command: str, via: str) -> Iterator[tuple[int, int]]:
+    """Where a program stands in the command: what has no name of its own is marked there."""
+    if via:
+        for found in re.finditer(rf"(?<![\w.-]){re.escape(via)}(?![\w.-])", command):
+            yield found.span()
 
 
 def _places(command: str, value: str) -> Iterator[tuple[int, int]]:
@@ -208,6 +217,17 @@ def _diff(edit: Change, *, everything: bool) -> Section:
     if words := mixed("\n".join(edit.lines[:MAX_LINES])):
         notes.append([Span(f"Mixes alphabets, look twice: {', '.join(words[:5])}", "yellow")])
     return Section(title, [*notes, *kept], rest=len(lines) - len(kept), code=True)
+
+
+def _questions(request: ReviewRequest) -> list[Line]:
+    """The agent's own question as it would be asked; none where it is none, or misshapen."""
+    if request.document.call.kind != "question":
+        return []
+    try:
+        asked = msgspec.convert(request.call.input.get("questions", []), list[Question])
+    except msgspec.ValidationError:
+        return []
+    return [line for number, one in enumerate(asked, 1) for line in question(one, number, frozenset(), agent=True)]
 
 
 def _input(request: ReviewRequest, *, everything: bool) -> Section:

@@ -100,19 +100,21 @@ _OPAQUE = {
     "unknown-program": "is a program that policy does not know",
     "unknown-subcommand": "is a subcommand that policy does not know",
 }
+_NAMELESS = {"code": "code", "person": "a person", "agent": "another agent", "host": "a host that is not named"}
 CHANGING = frozenset(Verb) - {Verb.READ, Verb.QUERY, Verb.ASK, Verb.RECEIVE}
 _HARMLESS = frozenset({"workspace", "temp", "null", "loopback", "pinned", "repository", "branch"})
 _BAD = frozenset(_TRAITS) - {"append", "background", "download", "dry-run", "interactive", "overwrite", ""}
 MAX_EFFECTS = 12
 
 
-def happenings(facts: Facts) -> list[tuple[str, bool]]:
+def happenings(facts: Facts, workspace: str = "") -> list[tuple[str, bool]]:
     """What will happen, a sentence an effect, and whether it is something to look at twice; those first.
 
-    What could not be understood comes first of all: nobody can say what it does.
+    What could not be understood comes first of all: nobody can say what it does. Paths in the
+    ``workspace`` are shown from there.
     """
     unknown = [(_opaque(o.kind, o.text), True) for o in facts.opaque]
-    seen = dict.fromkeys((_sentence(effect), dangerous(effect)) for effect in facts.effects)
+    seen = dict.fromkeys((_sentence(effect, workspace), dangerous(effect)) for effect in facts.effects)
     return [*dict.fromkeys(unknown), *sorted(seen, key=lambda item: not item[1])]
 
 
@@ -156,9 +158,12 @@ def setting(document: Document) -> list[str]:
     return lines
 
 
-def _sentence(effect: Effect) -> str:
+def _sentence(effect: Effect, workspace: str) -> str:
     target = effect.target
-    name = visible(target.value or target.real) or f"a {target.type}"
+    written = target.value or target.real
+    if workspace and target.type == "path" and target.inside:
+        written = written.removeprefix(f"{workspace}/")
+    name = visible(written) or _NAMELESS.get(target.type, f"a {target.type}")
     notes = [_PLACES.get(target.place, "")] + [_TRAITS.get(trait, trait) for trait in effect.traits]
     if target.type == "path" and target.real and target.real != target.value and not target.inside:
         notes.insert(0, visible(target.real))

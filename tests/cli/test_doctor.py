@@ -118,3 +118,24 @@ def test_a_record_in_memory_is_worth_knowing() -> None:
 def test_no_opa(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hitl_opa.policy.opa_tool.find_opa", lambda: None)
     assert checks.opa_tool().status == "warn"
+
+
+@pytest.mark.cli
+def test_the_real_cli_proves_it(run: Any) -> None:
+    run("init")
+    report = found(run, "--cli")
+    assert [report[name]["status"] for name in ("allow runs", "deny blocks", "error blocks")] == ["ok"] * 3
+    assert "self.guard" in report["deny blocks"]["detail"]
+
+
+@pytest.mark.cli
+def test_a_guard_that_does_not_hold_is_found_out(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hitl_opa.guard import Guard
+
+    monkeypatch.setattr(Guard, "protect", lambda guard, options, **_: options)
+    report = found(run, "--cli")
+    assert not report["ok"]
+    assert (
+        "the call ran" in report["deny blocks"]["detail"] + report["error blocks"]["detail"]
+        or report["allow runs"]["status"] == "fail"
+    )

@@ -95,7 +95,7 @@ def request_of(
     facts: Facts | None = None,
     cwd: str = "/home/me/project",
     obligations: list[Obligation] | None = None,
-    questions: list[Question] | None = None,
+    clarify: list[Question] | None = None,
     typed: str = "",
     rationale: str = "",
     risk: Risk = Risk.HIGH,
@@ -134,7 +134,7 @@ def request_of(
         decision=Decision(
             verdict=Verdict.ASK, risk=risk, reason=reason.message, reasons=[reason], obligations=obligations or []
         ),
-        questions=[Question(question="Approve?"), *(questions or [])],
+        questions=[Question(question="Approve?"), *(clarify or [])],
         typed=typed,
         rationale=rationale,
     )
