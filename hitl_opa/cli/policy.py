@@ -214,6 +214,38 @@ def build(paths: tuple[Path, ...], config: Path | None, output: Path, as_json: b
     say(Span(f"opa run --server --bundle {output}", "dim"), indent=7)
 
 
+@policy.command()
+@_paths
+@click.option("-o", "--output", default="docs/policies.md", show_default=True, help="Where to; - prints it.")
+@click.option(
+    "--examples", type=click.Path(file_okay=False, path_type=Path), default="tests/examples", show_default=True
+)
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 if the file is out of date.")
+def docs(paths: tuple[Path, ...], config: Path | None, output: str, examples: Path, only_check: bool) -> None:
+    """Write a page of every rule, from its METADATA, with the examples that run as tests."""
+    from hitl_opa.policy.docs import render_docs
+
+    text = render_docs(load(config, paths), examples if examples.is_dir() else None)
+    if output == "-":
+        click.echo(text, nl=False)
+        return
+    file = Path(output)
+    try:
+        fresh = file.exists() and file.read_text(encoding="utf-8") == text
+        if not fresh and not only_check:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    if fresh:
+        say(Span("fine", "green"), *spans(f": {file} is up to date"))
+    elif only_check:
+        say(Span("out of date", "danger"), *spans(f": {file}; run hitl-opa policy docs"))
+        sys.exit(1)
+    else:
+        say(Span("wrote  ", "green"), *spans(str(file)))
+
+
 def load(config: Path | None, paths: tuple[Path, ...]) -> PolicyBundle:
     """The shipped policies with these on top. Raises ConfigError or PolicyError."""
     from hitl_opa.facts import program_data

@@ -106,8 +106,18 @@ def test_build(run: Any, project: Path) -> None:
     assert manifest["revision"] == built["revision"]
 
 
+def test_docs(run: Any, project: Path) -> None:
+    assert run("policy", "docs", "--check").exit_code == 1
+    assert run("policy", "docs").output == "wrote  docs/policies.md\n"
+    text = (project / "docs" / "policies.md").read_text()
+    assert "`custom.lockfile`" in text
+    assert "`files.root`" in text
+    assert run("policy", "docs", "--check").exit_code == 0
+    assert run("policy", "docs", "-o", "-").stdout == text
+
+
 def test_paths_that_are_not_there(run: Any) -> None:
-    for command in ("test", "lint", "build", "fmt"):
+    for command in ("test", "lint", "build", "fmt", "docs"):
         result = run("policy", command, "nowhere")
         assert result.exit_code == 2
         assert "no such policy file or directory" in result.stderr
