@@ -51,7 +51,7 @@ generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 
 .PHONY: bench
 bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
-	@for bench in benchmarks/decide.py benchmarks/audit.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in benchmarks/decide.py benchmarks/audit.py benchmarks/serve.py; do $(BIN)/python $$bench || exit 1; done
 
 .PHONY: quality
 quality: $(VENV)/.dev ## Rates on labelled calls: make quality CORPORA=directory (writes docs/policy-quality.md)
