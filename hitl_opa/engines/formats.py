@@ -84,19 +84,19 @@ def _order(value: Any) -> tuple[int, Any]:
 
 
 def _float(value: float) -> str:
-    """Go's ``%v`` of a float64: the shortest text, an exponent below 1e-4 and from 1e21 on."""
-    if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
-    digits, _, exponent = f"{value!r}".lower().partition("e")
-    power = int(exponent or 0)
-    if not exponent and abs(value) < 1e-4:
-        digits, _, exponent = f"{value:.17e}".partition("e")
-        digits, power = digits.rstrip("0").rstrip("."), int(exponent)
-    if not exponent:
-        return digits
-    if -4 <= power < 21:
-        return f"{value:f}".rstrip("0").rstrip(".")
-    return f"{digits.removesuffix('.0')}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    """Go's ``%v`` of a float64: the shortest digits, with an exponent below 1e-4 and from 1e6 on."""
+    mantissa, _, exponent = f"{value!r}".lower().partition("e")
+    sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
+    whole, _, fraction = digits.partition(".")
+    figures = (whole + fraction).lstrip("0")
+    power = int(exponent or 0) + (len(whole) - 1 if whole.strip("0") else len(figures) - len(fraction) - 1)
+    figures = figures.rstrip("0") or "0"
+    if figures == "0":
+        return f"{sign}0"
+    if -4 <= power < 6:
+        return f"{sign}{abs(value):.{max(len(figures) - power - 1, 0)}f}"
+    rest = f".{figures[1:]}" if len(figures) > 1 else ""
+    return f"{sign}{figures[0]}{rest}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 def _escape(char: str) -> str:

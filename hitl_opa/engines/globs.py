@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 MAX_ALTERNATIVES = 256
-MAX_TEXT = 8192  # characters, for the patterns that stay quadratic or worse
+MAX_TEXT = 4096  # characters, as many as a path may have, for the patterns that stay quadratic or worse
 
 
 class GlobError(ValueError):

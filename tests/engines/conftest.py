@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+from opa_server import start
 
 from hitl_opa.policy.opa_tool import find_opa
 
@@ -35,31 +32,6 @@ def opa_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
     for process, _ in running.values():
         process.terminate()
         process.wait(10)
-
-
-def start(opa: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        [opa, "run", "--server", "--addr", url.removeprefix("http://"), "--log-level", "error", "."],
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-    )
-    log.close()
-    for _ in range(200):
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=1):
-                return process, url
-        except OSError:
-            time.sleep(0.05)
-    process.kill()
-    process.wait()
-    raise AssertionError(f"opa run --server: {(folder / 'log').read_text()}")
 
 
 @pytest.fixture(scope="session")
