@@ -105,7 +105,7 @@ reasons contains r if {
 #   remedy: Let the owner of the system do it.
 reasons contains r if {
 	shared := lib.on("remote", ["delete", "stop"], ["cluster", "cloud", "production", "repository", "account", "service", "unknown"])
-	found := lib.among(shared | lib.on("database", ["delete", "stop"], ["production", "unknown"]), ["all", "bulk", "recursive", "irreversible", "force", "no-where"])
+	found := lib.among(shared | lib.on("database", ["delete", "stop"], ["", "production", "unknown"]), ["all", "bulk", "recursive", "irreversible", "force", "no-where"])
 	count(found) > 0
 	r := {
 		"rule": "remotes.destroy",
