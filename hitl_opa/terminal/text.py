@@ -7,6 +7,7 @@ shown as ``<U+202E>`` and never reaches the terminal.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -18,6 +19,7 @@ MAX_MARKS = 2  # combining marks on one character; more of them climb over the l
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(c) for c in range(0x180B, 0x1810)}
 _SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+_GAP = re.compile("( {80,})")
 _LOOKALIKES = frozenset({"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK"})
 _STYLES = {
     "bold": "1",
@@ -55,7 +57,7 @@ def hidden(character: str) -> bool:
 
 def visible(text: str, *, keep: str = "") -> str:
     """``text`` with everything invisible spelled out. Characters of ``keep`` stay (``"\\n"`` for blocks)."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.isprintable() and not _GAP.search(text):
         return text
     return "".join(span.text for span in spans(text, keep=keep))
 
@@ -65,6 +67,11 @@ def spans(text: str, style: str = "", *, keep: str = "") -> Line:
     line: Line = []
     plain: list[str] = []
     marks = 0
+    if _GAP.search(text):
+        # so many spaces push what follows off the screen
+        for part in _GAP.split(text):
+            line += [Span(f"<{len(part)} spaces>", "hidden")] if _GAP.fullmatch(part) else spans(part, style, keep=keep)
+        return line
     for character in text:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if character not in keep and (hidden(character) or marks > MAX_MARKS):

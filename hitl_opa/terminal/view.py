@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from hitl_opa.model import Decision, Question, Reason, ReviewRequest, Risk, Verdict
 from hitl_opa.terminal.edits import Change
-from hitl_opa.terminal.text import Line, Span, block, carets, mixed, spans, visible, wrap
-from hitl_opa.terminal.words import MAX_EFFECTS, dangerous, happenings, programs, setting
+from hitl_opa.terminal.marking import marked
+from hitl_opa.terminal.text import TAB, Line, Span, block, carets, mixed, plain, spans, visible, wrap
+from hitl_opa.terminal.words import MAX_EFFECTS, happenings, programs, setting
 
-MAX_LINES = 60  # of a diff or command before the rest has to be asked for
-MAX_CHARS = 20_000
+MAX_LINES = 60  # of a diff or command, before the rest has to be asked for
+MAX_CHARS = 6_000
+MAX_LATE = 5
 _RISKS = {Risk.LOW: "green", Risk.MEDIUM: "yellow", Risk.HIGH: "danger", Risk.CRITICAL: "critical"}
-_BREAKS = re.compile(r"[;&|\n()`]")
 
 
 class Section:
@@ -128,95 +128,58 @@ def question(asked: Question, number: int, chosen: frozenset[int], *, agent: boo
 def _effects(request: ReviewRequest, *, everything: bool) -> Section:
     found = happenings(request.document.facts, request.document.context.workspace)
     shown = found if everything else found[:MAX_EFFECTS]
-    lines: list[Line] = []
-    for text, bad in shown:
-        lines.append([Span("! " if bad else "- ", "danger" if bad else ""), *_marked(text, bold=bad)])
+    lines = [[Span("! ", "danger"), Span(text, "bold")] if bad else [Span("- "), Span(text)] for text, bad in shown]
     if not found:
         lines.append([Span("Policy knows nothing about what this tool does.", "yellow")])
     return Section("What will happen", lines, rest=len(found) - len(shown))
 
 
-def _marked(text: str, *, bold: bool) -> Line:
-    """A sentence that `visible` has been over already."""
-    return [Span(text, "bold" if bold else "")]
-
-
 def _command(request: ReviewRequest, command: str, *, everything: bool) -> Section:
-    where = visible(request.document.context.cwd)
-    shown = command if everything else command[:MAX_CHARS]
-    lines = _lines_of(shown, _danger(request, shown))
-    kept = lines if everything else lines[:MAX_LINES]
-    section = Section(f"Command, in {where}", kept, rest=len(lines) - len(kept), code=True)
-    section.rest += command[len(shown) :].count("\n") + (len(shown) < len(command))
-    if words := mixed(command):
-        section.lines.append([Span(f"Mixes alphabets, look twice: {', '.join(words[:5])}", "yellow")])
+    lines = marked(command, request.document.facts)
+    kept, rest = (lines, 0) if everything else fold(lines)
+    section = Section(f"Command, in {visible(request.document.context.cwd)}", kept, rest=rest, code=True)
+    late = [line for line in lines[len(kept) :] if any(span.style == "danger" for span in line)]
+    if late:
+        section.lines.append([Span("… and among the lines not shown:", "yellow")])
+        section.lines += fold(late[:MAX_LATE])[0]
+    section.lines += _lookalikes(command)
     return section
 
 
-def _danger(request: ReviewRequest, command: str) -> list[bool]:
-    """For each character of the command whether it belongs to the part to look at twice."""
-    marks = [False] * len(command)
-    facts = request.document.facts
-    quoted = [(o.via, o.text) for o in facts.opaque]
-    quoted += [(e.via, e.target.value) for e in facts.effects if dangerous(e)]
-    for via, value in dict.fromkeys(quoted):
-        for start, end in _places(command, value) if value else _programs(command, via):
-            first = _program(command, via, start)
-            marks[first:end] = [True] * (end - first)
-    return marks
+def fold(lines: list[Line]) -> tuple[list[Line], int]:
+    """As many lines as a person reads at once, and how many are left out, one that is cut off included."""
+    kept: list[Line] = []
+    room = MAX_CHARS
+    for line in lines[:MAX_LINES]:
+        kept.append(_cut(line, room))
+        room -= len(plain(line))
+        if room < 0:
+            return kept, len(lines) - len(kept) + 1
+    return kept, len(lines) - len(kept)
 
 
-def _programs(command: str, via: str) -> Iterator[tuple[int, int]]:
-    """Where a program stands in the command: what has no name of its own is marked there."""
-    if via:
-        for found in re.finditer(rf"(?<![\w.-]){re.escape(via)}(?![\w.-])", command):
-            yield found.span()
+def _cut(line: Line, room: int) -> Line:
+    short: Line = []
+    for span in line:
+        short.append(Span(span.text[:room], span.style))
+        room -= len(span.text)
+        if room < 0:
+            return [*short, Span("…", "yellow")]
+    return short
 
 
-def _places(command: str, value: str) -> Iterator[tuple[int, int]]:
-    """Where ``value`` stands in the command as a word of its own."""
-    for found in re.finditer(re.escape(value), command):
-        before = command[found.start() - 1 : found.start()] if found.start() else ""
-        after = command[found.end() : found.end() + 1]
-        if not (before.isalnum() or after.isalnum()):
-            yield found.span()
-
-
-def _program(command: str, via: str, at: int) -> int:
-    """Where the simple command around ``at`` starts, if that is the program meant, else ``at``."""
-    start = max((m.end() for m in _BREAKS.finditer(command, 0, at)), default=0)
-    words = command[start:at]
-    found = re.search(rf"(?<![\w./-]){re.escape(via)}(?![\w-])", words) if via else None
-    if found:
-        return start + found.start()
-    slash = re.search(rf"(?<!\S)\S*/{re.escape(via)}(?!\S)", words) if via else None
-    return start + slash.start() if slash else at
-
-
-def _lines_of(text: str, marks: list[bool]) -> list[Line]:
-    lines: list[Line] = [[]]
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at < len(text) and marks[at] == marks[start] and text[at] != "\n" and text[at - 1] != "\n":
-            continue
-        piece = text[start:at]
-        if piece == "\n":
-            lines.append([])
-        elif piece:
-            lines[-1] += spans(piece.expandtabs(4), "danger" if marks[start] else "")
-        start = at
-    return lines
+def _lookalikes(text: str) -> list[Line]:
+    words = mixed(text)
+    return [[Span(f"Mixes alphabets, look twice: {', '.join(words[:5])}", "yellow")]] if words else []
 
 
 def _diff(edit: Change, *, everything: bool) -> Section:
     styles = {"+": "green", "-": "red", "@": "cyan"}
-    lines = [spans(line.expandtabs(4), styles.get(line[:1], "")) for line in edit.lines]
-    kept = lines if everything else lines[:MAX_LINES]
-    notes = [[Span(visible(note), "yellow")] for note in edit.notes]
+    lines = [spans(line.expandtabs(TAB), styles.get(line[:1], "")) for line in edit.lines]
+    kept, rest = (lines, 0) if everything else fold(lines)
+    notes = [[Span(visible(note), "yellow")] for note in edit.notes] + _lookalikes("\n".join(edit.lines))
     title = f"Change to {visible(edit.path)}" if edit.path else "Change"
-    if words := mixed("\n".join(edit.lines[:MAX_LINES])):
-        notes.append([Span(f"Mixes alphabets, look twice: {', '.join(words[:5])}", "yellow")])
-    return Section(title, [*notes, *kept], rest=len(lines) - len(kept), code=True)
+    return Section(title, [*notes, *kept], rest=rest, code=True)
 
 
 def _questions(request: ReviewRequest) -> list[Line]:
@@ -234,11 +197,11 @@ def _input(request: ReviewRequest, *, everything: bool) -> Section:
     lines: list[Line] = []
     for name, value in request.call.input.items():
         text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-        first, *more = block(text if everything else text[:MAX_CHARS])
+        first, *more = block(text)
         lines.append([*spans(name, "bold"), Span(": "), *first])
         lines += [[Span("  "), *line] for line in more]
-    kept = lines if everything else lines[:MAX_LINES]
-    return Section("Input", kept or [[Span("none", "dim")]], rest=len(lines) - len(kept))
+    kept, rest = (lines, 0) if everything else fold(lines)
+    return Section("Input", kept or [[Span("none", "dim")]], rest=rest)
 
 
 def _reasons(decision: Decision) -> Section:

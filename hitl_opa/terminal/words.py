@@ -105,6 +105,7 @@ CHANGING = frozenset(Verb) - {Verb.READ, Verb.QUERY, Verb.ASK, Verb.RECEIVE}
 _HARMLESS = frozenset({"workspace", "temp", "null", "loopback", "pinned", "repository", "branch"})
 _BAD = frozenset(_TRAITS) - {"append", "background", "download", "dry-run", "interactive", "overwrite", ""}
 MAX_EFFECTS = 12
+MAX_NAME = 160
 
 
 def happenings(facts: Facts, workspace: str = "") -> list[tuple[str, bool]]:
@@ -163,24 +164,29 @@ def _sentence(effect: Effect, workspace: str) -> str:
     written = target.value or target.real
     if workspace and target.type == "path" and target.inside:
         written = written.removeprefix(f"{workspace}/")
-    name = visible(written) or _NAMELESS.get(target.type, f"a {target.type}")
+    name = visible(shorten(written)) or _NAMELESS.get(target.type, f"a {target.type}")
     notes = [_PLACES.get(target.place, "")] + [_TRAITS.get(trait, trait) for trait in effect.traits]
     if target.type == "path" and target.real and target.real != target.value and not target.inside:
-        notes.insert(0, visible(target.real))
+        notes.insert(0, visible(shorten(target.real)))
     verb = _VERBS[effect.verb]
     start = verb if effect.certain else f"perhaps {verb}"
     said = ", ".join(dict.fromkeys(note for note in notes if note))
     return f"{start} {name}" + (f" ({said})" if said else "")
 
 
+def shorten(text: str) -> str:
+    """Start and end of a long text: neither alone says what it is."""
+    return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 60]} … {text[-50:]}"
+
+
 def _opaque(kind: str, text: str) -> str:
     what = _OPAQUE.get(kind, f"could not be understood ({visible(kind)})")
-    shown = visible(text if len(text) <= 80 else text[:79] + "…")
-    return f"{shown!s} {what}" if shown else f"a part of it {what}"
+    shown = visible(shorten(text))
+    return f"{shown} {what}" if shown else f"a part of it {what}"
 
 
 def _command(command: Command) -> str:
     name = visible(command.program) or "a program whose name is not known"
     words = " ".join(visible(arg) for arg in command.args)
     inside = "".join(f"{visible(w)} > " for w in command.wrappers)
-    return f"{inside}{name} {words}".rstrip()
+    return shorten(f"{inside}{name} {words}".rstrip())
