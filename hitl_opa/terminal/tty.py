@@ -22,6 +22,7 @@ from hitl_opa.errors import HitlError
 
 COLUMNS = (40, 100)
 _ESCAPE = "\x1b"
+_CHECK_SECONDS = 0.5
 
 
 class NoTerminal(HitlError):
@@ -45,7 +46,8 @@ class Tty:
                 "or set the session unattended and policy decides without a human"
             ) from None
         try:
-            self._saved = termios.tcgetattr(self._fd)
+            self._saved: list[Any] = termios.tcgetattr(self._fd)
+            self._wanted = self._saved
         except termios.error:
             os.close(self._fd)
             raise NoTerminal(f"{path} is no terminal") from None
@@ -125,6 +127,7 @@ class Tty:
         mode[3] |= termios.ISIG  # Ctrl-C always works
         if keys:
             mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+        self._wanted = mode
         try:
             termios.tcsetattr(self._fd, termios.TCSADRAIN, mode)
         except termios.error as error:
@@ -133,6 +136,15 @@ class Tty:
             yield
         finally:
             self.restore()
+
+    def _hold(self, ready: list[int]) -> None:
+        """Take the mode back that a shell changed while this process was stopped (Ctrl-Z and ``fg``)."""
+        if ready or self._background():
+            return
+        lines = self._termios.ICANON | self._termios.ECHO
+        with contextlib.suppress(self._termios.error):
+            if (self._termios.tcgetattr(self._fd)[3] ^ self._wanted[3]) & lines:
+                self._termios.tcsetattr(self._fd, self._termios.TCSADRAIN, self._wanted)
 
     async def _read(self) -> bytes:
         """What is typed next, waited for on a thread that a cancellation wakes."""
@@ -152,7 +164,10 @@ class Tty:
             data: bytes | None = None
             failed: Exception | None = None
             try:
-                ready, _, _ = select.select([self._fd, waking], [], [])
+                ready: list[int] = []
+                while not ready:
+                    ready, _, _ = select.select([self._fd, waking], [], [], _CHECK_SECONDS)
+                    self._hold(ready)
                 if waking not in ready:
                     data = os.read(self._fd, 65536)
             except (OSError, ValueError) as error:

@@ -247,6 +247,23 @@ async def test_calls_that_ask_together_are_shown_one_by_one(screen: Any, ask: An
         await second
 
 
+async def test_a_mode_that_a_shell_changed_meanwhile_is_taken_back(screen: Any, ask: Any) -> None:
+    import termios
+
+    before = screen.modes()
+    task = asyncio.ensure_future(screen.reviewer().review(ask()))
+    await screen.prompt()
+    wanted = screen.modes()
+    assert wanted[3] & termios.ICANON == 0
+    termios.tcsetattr(screen.slave, termios.TCSANOW, before)
+    async with asyncio.timeout(10):
+        while screen.modes()[3] != wanted[3]:  # noqa: ASYNC110 - a terminal tells nobody
+            await asyncio.sleep(0.05)
+    screen.type("a")
+    assert (await task).choice is Choice.APPROVE
+    assert screen.modes() == before
+
+
 async def test_clarifying_questions_are_asked_first(screen: Any, ask: Any) -> None:
     clarify = Question(
         question="The agent is not sure. What should it do?",
