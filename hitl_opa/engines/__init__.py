@@ -1,6 +1,6 @@
-"""Input document in, decision document out: the embedded engine and the OPA server.
+"""Input document in, decision document out: the embedded engine, in process or isolated, and the OPA server.
 
-Both satisfy `hitl_opa.model.Engine` and the public conformance suite in
+All satisfy `hitl_opa.model.Engine` and the public conformance suite in
 `hitl_opa.testing.conformance.engine`. Nothing here finds, reads or checks policies: an engine is
 given Rego modules and data, `hitl_opa.policy` is where those come from.
 """
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hitl_opa.engines.embedded import EmbeddedEngine
     from hitl_opa.engines.opa import OpaEngine
+    from hitl_opa.engines.process import ProcessEngine
 
 ENTRYPOINT = "data.hitl.main.decision"
 
@@ -28,6 +29,23 @@ def open_embedded(
     from hitl_opa.engines.embedded import EmbeddedEngine
 
     return EmbeddedEngine(modules, data, revision=revision, entrypoint=entrypoint)
+
+
+def open_isolated(
+    modules: Mapping[str, str],
+    data: bytes = b"{}",
+    *,
+    revision: str = "",
+    entrypoint: str = ENTRYPOINT,
+    timeout: float = 1.0,
+) -> ProcessEngine:
+    """The same in a supervised process, for policies that one does not trust: killed after ``timeout`` seconds.
+
+    Raises PolicyError for policies that do not load.
+    """
+    from hitl_opa.engines.process import ProcessEngine
+
+    return ProcessEngine(modules, data, revision=revision, entrypoint=entrypoint, timeout=timeout)
 
 
 def open_opa(url: str, *, timeout: float = 1.0, token: str = "", entrypoint: str = ENTRYPOINT) -> OpaEngine:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hitl_opa.engines import open_embedded, open_opa
+from hitl_opa.engines import open_embedded, open_isolated, open_opa
 from hitl_opa.testing.conformance.engine import DATA, POLICY, EngineConformance
 
 
@@ -25,6 +25,14 @@ class TestEmbedded(EngineConformance):
 
     def test_revision_is_the_bundles(self, engine: Any) -> None:
         assert engine.describe()["revision"] == "r1"
+
+
+class TestIsolated(EngineConformance):
+    @pytest.fixture
+    async def engine(self) -> Any:
+        engine = open_isolated({"policy.rego": POLICY}, json.dumps(DATA).encode(), timeout=10)
+        yield engine
+        await engine.close()
 
 
 class TestOpaServer(EngineConformance):
