@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,33 @@ def test_hostile_text_is_refused_in_time() -> None:
     assert {f.file for f in found} >= {"deep.rego", "empty.rego", "noise.rego"}
     with pytest.raises(PolicyError, match=r"deep\.rego:3:"):
         raise PolicyError("\n".join(map(str, found)))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "portable-profile.md"
+HEAD = """# The portable profile
+
+Policies are linted before they are loaded (`hitl-opa policy lint`), because the embedded engine and OPA answer some
+Rego differently, and mostly so that a deny gets lost. Below is each rule with what it refuses and what to write in its
+place. Where it says *differs*, a test shows both engines answering the refused form differently and the other alike;
+the rest is refused because one engine finds it late, or because no policy should depend on it.
+
+This page is made from `tests/policy/profile.yaml`, whose every entry is a test.
+"""
+
+
+def page() -> str:
+    parts = [HEAD]
+    for rule in sorted({case["rule"] for case in CASES}):
+        parts.append(f"## {rule}\n")
+        for case in (c for c in CASES if c["rule"] == rule):
+            if any(len(line) > 200 for line in case["bad"].split("\n")) or "\x00" in case["bad"]:
+                continue
+            mark = "refused, differs" if case["differs"] else "refused"
+            parts.append(f"```rego\n# {mark}\n{case['bad']}\n\n# portable\n{case['good']}\n```\n")
+    return "\n".join(parts)
+
+
+def test_the_page_shows_the_profile() -> None:
+    if os.environ.get("HITL_UPDATE") == "1":
+        PAGE.write_text(page())
+    assert PAGE.read_text() == page(), "run this test with HITL_UPDATE=1"
