@@ -18,6 +18,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # set-up and whole-suite commands: tests/cli runs the demo, and this suite is `make test`
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
 ELSEWHERE = {"make demo", "make test", "make help", "make generate", "make bench", "make rego-test"}
 
 
@@ -53,3 +55,27 @@ def test_commands_of(page: Path, tmp_path: Path) -> None:
                 os.killpg(shell.pid, signal.SIGKILL)
             shell.wait()
     assert code == 0, log.read_text(errors="replace")
+
+
+PROGRAMS = [(page.name, i, block) for page in PAGES for i, block in enumerate(PYTHON.findall(page.read_text("utf-8")))]
+
+
+@pytest.mark.parametrize(("page", "number", "program"), PROGRAMS, ids=[f"{p}-{i}" for p, i, _ in PROGRAMS])
+def test_python_of(page: str, number: int, program: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_rule_of_the_readme_works(tmp_path: Path) -> None:
+    from hitl_opa import Guard, ToolCall
+
+    (rule,) = re.findall(r"^```rego\n(.*?)^```$", PAGES[0].read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "migrations.rego").write_text(rule)
+    guard = Guard.open(level=3, audit=":memory:", policies=[str(tmp_path)])
+    for path, verdict in (("db/migrations/1.sql", "ask"), ("db/schema.sql", "allow")):
+        call = ToolCall(tool="Write", input={"file_path": path, "content": "x"}, cwd=str(tmp_path / "w"))
+        decision = guard.decide_sync(call)
+        assert decision.verdict == verdict
+        assert ("custom.migrations" in {r.rule for r in decision.reasons}) == (verdict == "ask")
