@@ -72,8 +72,9 @@ def test_the_rule_of_the_readme_works(tmp_path: Path) -> None:
     from hitl_opa import Guard, ToolCall
 
     (rule,) = re.findall(r"^```rego\n(.*?)^```$", PAGES[0].read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    (tmp_path / "migrations.rego").write_text(rule)
-    guard = Guard.open(level=3, audit=":memory:", policies=[str(tmp_path)])
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "migrations.rego").write_text(rule)
+    guard = Guard.open(level=3, audit=":memory:", policies=[str(tmp_path / "policy")])
     for path, verdict in (("db/migrations/1.sql", "ask"), ("db/schema.sql", "allow")):
         call = ToolCall(tool="Write", input={"file_path": path, "content": "x"}, cwd=str(tmp_path / "w"))
         decision = guard.decide_sync(call)
