@@ -62,14 +62,10 @@ def test(
     from hitl_opa.policy.testing import run_tests
 
     bundle = load(config, paths)
-    wanted = bundle
-    if bundle.users and not everything:
-        wanted = msgspec.structs.replace(
-            bundle, tests={name: text for name, text in bundle.tests.items() if name in bundle.users}
-        )
+    files = bundle.users if bundle.users and not everything else None
     with working("Running tests"):
         check(bundle)
-        results = run_tests(wanted, engine=engine, match=match)
+        results = run_tests(bundle, engine=engine, match=match, files=files)
     failed = [result for result in results if not result.passed]
     if as_json:
         emit({"ok": bool(results) and not failed, "tests": results})

@@ -131,6 +131,15 @@ def load(modules: Mapping[str, str], data: bytes) -> Any:
     return engine
 
 
+def syntax_tree(file: str, source: str) -> Any:
+    """regorus' syntax tree of one module. Raises whatever regorus raises, and may crash: call it in a process apart."""
+    import regorus
+
+    engine = regorus.Engine()
+    engine.add_policy(file, source)
+    return msgspec.json.decode(engine.get_ast_as_json())[0]["ast"]
+
+
 def evaluate_rule(engine: Any, path: str) -> Any:
     """The value of one rule (``data.a.test_x``) without input, ``"<undefined>"`` where it has none; or PolicyError."""
     try:

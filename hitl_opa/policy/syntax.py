@@ -6,7 +6,6 @@ process that may die: regorus can hang or crash on hostile text.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -63,11 +62,9 @@ class Module(NamedTuple):
 
 def parse(file: str, source: str) -> Module:
     """Parse one file. Raises what regorus raises, BaseException included."""
-    import regorus
+    from hitl_opa.engines.embedded import syntax_tree
 
-    engine = regorus.Engine()
-    engine.add_policy(file, source)
-    tree = json.loads(engine.get_ast_as_json())[0]["ast"]
+    tree = syntax_tree(file, source)
     package = constant_path(tree["package"]["refr"]) or ()
     imports: dict[str, Path] = {}
     for item in tree["imports"]:
