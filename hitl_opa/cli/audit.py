@@ -12,13 +12,18 @@ import click
 import msgspec
 
 from hitl_opa.audit import AuditLog, Filter, Record, Report
-from hitl_opa.cli.output import emit, heading, risk, say, table, verdict, working
+from hitl_opa.cli.output import clipped, emit, heading, say, verdict, working
+from hitl_opa.cli.telling import tell_facts, tell_rules
+from hitl_opa.cli.watch import what
 from hitl_opa.config import load_config
 from hitl_opa.errors import AuditError, ConfigError
 from hitl_opa.guard.opening import MEMORY
+from hitl_opa.model import Decision, Document
 from hitl_opa.terminal.text import Line, Span, block, spans
 
 _REVIEWS = {"approve": "green", "reject": "red", "edit": "yellow", "none": "red"}
+_LEAF = ("call_id", "tool", "session", "agent", "requested_by", "mode", "level", "verdict", "risk", "decided_by")
+_SHOWN = frozenset({*_LEAF, "decision_id", "reviewer", "outcome", "matches", "elapsed_ms", "digest", "seen"})
 _OUTCOMES = {"ran": "green", "failed": "red", "blocked": "yellow"}
 
 
@@ -191,14 +196,19 @@ def _row(record: Record) -> None:
             line += [*spans(f"{ended:14}", _OUTCOMES.get(ended, "")), Span("  ")]
         case kind:
             line += [*spans(f"{kind:14.14}", "dim"), Span("  ")]
-    say(*line, *spans(record.get("tool")), "  ", *_summary(record))
+    clipped(*line, *spans(record.get("tool")), "  ", *_summary(record))
 
 
 def _summary(record: Record) -> Iterator[Span]:
     payload = record.payload or {}
     match record.kind:
         case "decision":
-            yield from spans((payload.get("result") or {}).get("reason", ""))
+            call = payload.get("input") or {}
+            yield from spans(
+                what((call.get("call") or {}).get("input") or {}, (call.get("context") or {}).get("cwd", ""))
+            )
+            rules = record.get("rules", [])
+            yield from spans(f"  [{rules[0]}]" if rules else "", "dim")
         case "review":
             said = (payload.get("result") or {}).get("reason") or (payload.get("detail") or {}).get("refused", "")
             yield from spans(f"by {record.get('reviewer') or 'nobody'}" + (f": {said}" if said else ""))
@@ -211,20 +221,31 @@ def _summary(record: Record) -> Iterator[Span]:
 
 
 def _details(record: Record) -> None:
-    heading(f"{record.kind}, {record.timestamp}")
-    known = {**record.leaf["hitl"], **{k: record.leaf[k] for k in ("decision_id", "requested_by") if k in record.leaf}}
-    left_out = {"kind", "version", "commitment", "prev", "stream", "rules", "extra"}
-    table(
-        ["", ""],
-        [
-            (name, [risk(value)] if name == "risk" else str(value))
-            for name, value in sorted(known.items())
-            if name not in left_out
-        ],
-        indent=2,
-    )
-    for name, value in (record.payload or {}).items():
-        say(Span(name, "bold"), indent=2)
+    heading(f"{record.kind}  {record.timestamp}")
+    named = {**record.leaf["hitl"], **{k: record.leaf[k] for k in ("decision_id", "requested_by") if k in record.leaf}}
+    for name, value in sorted(named.items()):
+        if name in _SHOWN:
+            say(Span(f"{name:13}", "dim"), *spans(str(value)), indent=2, hanging=13)
+    payload = record.payload
+    if payload is None and record.get("commitment"):
+        say(Span("its content was erased; what it was stays proven", "yellow"), indent=2)
+    try:
+        if record.kind == "decision" and payload is not None:
+            document = msgspec.convert(payload["input"], Document)
+            decision = msgspec.convert(payload["result"], Decision)
+            _json_of({"input": document.call.input})
+            tell_facts(document)
+            tell_rules(decision)
+            return
+    except (msgspec.ValidationError, KeyError):
+        say(Span("recorded by another release:", "yellow"), indent=2)
+    _json_of(payload or {})
+
+
+def _json_of(values: dict[str, Any]) -> None:
+    for name, value in values.items():
         text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-        for line in block(text):
-            say(*line, indent=4)
+        first, *more = block(text)
+        say(Span(f"{name:13}", "dim"), *first, indent=2, hanging=13)
+        for line in more:
+            say(*line, indent=15)

@@ -14,13 +14,13 @@ from hitl_opa.cli import output
 from hitl_opa.cli.calls import adjusted, call_of, call_options
 from hitl_opa.cli.output import emit, heading, say, verdict
 from hitl_opa.cli.settings import guard_options, load_settings
+from hitl_opa.cli.telling import tell_facts, tell_rules, tell_verdict
 from hitl_opa.cli.whatif import Near, Variation, WhatIf
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
 from hitl_opa.guard.opening import open_parts
-from hitl_opa.model import Decision, Document, Reason
-from hitl_opa.terminal.text import Line, Span, spans, visible
-from hitl_opa.terminal.words import happenings, programs
+from hitl_opa.model import Decision, Document
+from hitl_opa.terminal.text import Line, Span, spans
 
 MAX_NEAR = 8
 
@@ -67,7 +67,7 @@ def explain(
             decision = WhatIf(engine, document).decide()
         if decision.reasons[0].pack == "guard":
             # the guard itself said no: policy was not asked, or gave no answer
-            emit({"decision": decision}) if as_json else _verdict(decision)
+            emit({"decision": decision}) if as_json else tell_verdict(decision)
             sys.exit(1)
         changes, near = _asked_again(WhatIf(engine, document))
     finally:
@@ -75,9 +75,9 @@ def explain(
     if as_json:
         emit({"document": document, "decision": decision, "changes": changes, "near": near})
         return
-    _verdict(decision)
-    _facts(document)
-    _rules(decision)
+    tell_verdict(decision)
+    tell_facts(document)
+    tell_rules(decision)
     _changes(decision, document, changes)
     _near(near)
 
@@ -115,50 +115,6 @@ def _recorded(which: str, config: Path | None, level: int | None) -> Document:
         raise ConfigError(f"the recorded input of {which!r} is not one of this release: {error}") from None
     agent = msgspec.structs.replace(document.agent, level=level or document.agent.level)
     return msgspec.structs.replace(document, agent=agent)
-
-
-def _verdict(decision: Decision) -> None:
-    say(verdict(decision.verdict), "  risk ", output.risk(decision.risk), "  ", *spans(decision.reason))
-    for obligation in decision.obligations:
-        if obligation.type != "log":
-            shown = ", ".join(f"{k} {v}" for k, v in obligation.properties.items() if v not in ("", [], {}))
-            say(Span("and ", "dim"), *spans(f"{obligation.type}: {shown}", "dim"), indent=2)
-
-
-def _facts(document: Document) -> None:
-    heading("What the call does")
-    found = happenings(document.facts, document.context.workspace)
-    for text, bad in found:
-        say(Span("! " if bad else "- ", "danger" if bad else ""), text, indent=2)
-    if not found:
-        say("Nothing is known about what this tool does.", indent=2)
-    for line in programs(document.facts):
-        say(Span("runs  ", "dim"), *spans(line), indent=2)
-    for secret in document.facts.secrets:
-        say(Span("holds a secret  ", "yellow"), *spans(f"{secret.kind} at {secret.pointer}"), indent=2)
-    agent = document.agent
-    said = f" at confidence {agent.confidence.value:g}" if agent.confidence.known else ""
-    say(Span(f"asked by an agent at level {agent.level}, mode {visible(agent.mode)}{said}", "dim"), indent=2)
-
-
-def _rules(decision: Decision) -> None:
-    heading("Rules that fired, strictest first")
-    for reason in decision.reasons:
-        marks = [text for text, on in (("floor: nothing waives it", reason.floor),) if on]
-        if reason.waives:
-            marks.append(f"waives {', '.join(reason.waives)}")
-        _rule(reason, "; ".join(marks))
-    for rule in decision.waived:
-        say(Span("waived  ", "dim"), *spans(rule, "dim"), indent=2)
-
-
-def _rule(reason: Reason, note: str) -> None:
-    say(verdict(reason.verdict), " ", output.risk(reason.risk), "  ", *spans(reason.rule, "bold"), indent=2)
-    say(*spans(reason.message), indent=8)
-    if reason.remedy and reason.verdict != "allow":
-        say(Span("instead: ", "dim"), *spans(reason.remedy, "dim"), indent=8)
-    if note:
-        say(*spans(note, "dim"), indent=8)
 
 
 def _changes(decision: Decision, document: Document, changes: dict[str, list[Variation]]) -> None:

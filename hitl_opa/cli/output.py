@@ -46,6 +46,12 @@ def say(*line: Span | str, indent: int = 0, hanging: int = 2, err: bool = False)
         click.echo(paint(part, colour=colour(stream)), err=err, color=True)
 
 
+def clipped(*line: Span | str) -> None:
+    """One line that stays one: what does not fit is cut off."""
+    parts = [Span(part) if isinstance(part, str) else part for part in line]
+    click.echo(paint(_clip(parts, columns()), colour=colour()), color=True)
+
+
 def emit(value: Any) -> None:
     """A value as one line of JSON."""
     click.echo(_json.encode(value))

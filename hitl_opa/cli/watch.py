@@ -96,7 +96,7 @@ class Watcher:
             id=event.decision_id,
             call_id=event.call_id,
             tool=event.tool,
-            what=what(document),
+            what=what(document.call.input, document.context.cwd),
             input=document.call.input,
             verdict=str(decision.verdict),
             risk=str(decision.risk),
@@ -147,17 +147,12 @@ class Watcher:
             say(Span(f"     {label:{LABEL - 5}}", "dim"), *line, hanging=LABEL)
 
 
-def what(document: Document) -> str:
-    """The call in a few words: the field that matters most of its input."""
-    given = document.call.input
+def what(given: dict[str, Any], cwd: str) -> str:
+    """A call's input in a few words: the field that matters most."""
     for name in ("command", "file_path", "notebook_path", "pattern", "url", "query", "path", "prompt"):
         if isinstance(given.get(name), str):
-            return _relative(str(given[name]), document.context.cwd)
+            return str(given[name]).removeprefix(f"{cwd}/") if cwd else str(given[name])
     questions = given.get("questions")
     if isinstance(questions, list) and questions and isinstance(questions[0], dict):
         return str(questions[0].get("question", ""))
     return " ".join(f"{name}={value}" for name, value in given.items())[:200]
-
-
-def _relative(text: str, cwd: str) -> str:
-    return text.removeprefix(f"{cwd}/") if cwd else text

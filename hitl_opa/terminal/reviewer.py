@@ -15,6 +15,7 @@ from hitl_opa.terminal.editing import Editing
 from hitl_opa.terminal.edits import Change, change
 from hitl_opa.terminal.text import Line, Span, paint, spans, visible, wrap
 from hitl_opa.terminal.tty import Tty
+from hitl_opa.terminal.view import GRANTS
 
 TERMINAL = "/dev/tty"
 _POLL_SECONDS = 0.05
@@ -196,15 +197,22 @@ class _Review:
         self._show(everything=False)
         replies = await self.screen.ask(self.request.questions[1:], agent=False)
         warned = False
+        grantable = view.grantable(self.request.decision)
         while True:
-            match (await self.screen.key(view.keys(self.request, hidden=self.hidden))).lower():
-                case "a" if self.hidden and not warned:
+            pressed = (await self.screen.key(view.keys(self.request, hidden=self.hidden, grant=grantable))).lower()
+            match pressed:
+                case "a" | "g" if self.hidden and not warned:
                     warned = True
-                    self._warn("You have not seen all of it. v shows the rest; a once more approves it unseen.")
+                    self._warn(f"You have not seen all of it. v shows the rest; {pressed} again approves it unseen.")
                 case "a":
                     if await self._meant():
                         self.screen.say([Span("Approved.", "green")])
                         return Answer(choice=Choice.APPROVE, replies=replies)
+                case "g" if grantable:
+                    seconds = await self._how_long()
+                    if seconds and await self._meant():
+                        self.screen.say([Span("Approved, and for a while.", "green")])
+                        return Answer(choice=Choice.APPROVE, replies=replies, grant=seconds)
                 case "r":
                     reason = await self.screen.line("Why? The agent reads this. (Enter alone: no reason)")
                     self.screen.say([Span("Rejected.", "red")])
@@ -228,6 +236,11 @@ class _Review:
         for part in parts:
             self.screen.put(part.draw(self.screen.tty.columns))
         self.screen.say()
+
+    async def _how_long(self) -> float:
+        """Seconds for which equal calls run without asking, 0 for none."""
+        pressed = await self.screen.key(view.durations())
+        return GRANTS[int(pressed) - 1][1] if pressed in view.GRANT_KEYS else 0.0
 
     def _warn(self, text: str) -> None:
         self.screen.say([Span(text, "yellow")])

@@ -15,6 +15,8 @@ from hitl_opa.terminal.words import MAX_EFFECTS, happenings, programs, setting
 MAX_LINES = 60  # of a diff or command, before the rest has to be asked for
 MAX_CHARS = 6_000
 MAX_LATE = 5
+GRANTS = (("10 minutes", 600.0), ("1 hour", 3600.0), ("8 hours", 28800.0))
+GRANT_KEYS = "123"
 _RISKS = {Risk.LOW: "green", Risk.MEDIUM: "yellow", Risk.HIGH: "danger", Risk.CRITICAL: "critical"}
 
 
@@ -81,9 +83,25 @@ def own_words(request: ReviewRequest) -> str:
     return "\n".join(part for part in (about.strip(), request.rationale.strip()) if part)
 
 
-def keys(request: ReviewRequest, *, hidden: bool) -> Line:
-    """The prompt. ``hidden``: there are lines that have not been seen."""
+def grantable(decision: Decision) -> bool:
+    """Whether a standing grant would keep this call from asking: floors and critical asks are always asked."""
+    asks = [r for r in decision.reasons if r.verdict is Verdict.ASK]
+    return bool(asks) and not any(r.floor or r.risk is Risk.CRITICAL for r in asks)
+
+
+def durations() -> Line:
+    """The prompt for how long a grant lasts."""
+    line: Line = [Span("Again without asking, for  ")]
+    for key, (name, _) in zip(GRANT_KEYS, GRANTS, strict=True):
+        line += [Span(key, "bold"), Span(f" {name}   ")]
+    return [*line, Span("n", "bold"), Span(" not at all")]
+
+
+def keys(request: ReviewRequest, *, hidden: bool, grant: bool) -> Line:
+    """The prompt. ``hidden``: there are lines that have not been seen; ``grant``: a standing grant would help."""
     offered = [("a", "approve"), ("r", "reject, saying why"), ("e", "edit")]
+    if grant:
+        offered.insert(1, ("g", "and again"))
     if hidden:
         offered.append(("v", "view all"))
     elif own_words(request):
@@ -96,8 +114,10 @@ def keys(request: ReviewRequest, *, hidden: bool) -> Line:
 
 
 HELP = """
-a  Approve: the call runs exactly as shown, once. Nothing is remembered for the next call. Where the \
+a  Approve: the call runs exactly as shown, once. The next one asks again. Where the \
 risk is high enough you are asked to type a phrase instead of one key.
+g  Approve, and let this very call run again without asking until a time that you choose. Another \
+input, directory or person, or a reason that is new, asks again; so does whatever is critical.
 r  Reject: it does not run. Your reason reaches the agent, so say what it should do instead.
 e  Edit: change the input in $EDITOR, or on one line. Policy judges the changed call again, and if \
 that makes it worse you are asked once more.

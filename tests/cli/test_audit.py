@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +55,40 @@ def test_tail_filters_and_counts(run: Any, recorded: Path) -> None:
 def test_show_tells_everything_about_a_call(run: Any, recorded: Path) -> None:
     result = run("audit", "show", "toolu_3")
     assert result.exit_code == 0
-    assert "decision, 2" in result.output
-    assert "outcome, 2" in result.output
+    assert "\ndecision  2" in result.output
+    assert "\noutcome  2" in result.output
+    assert "- read a (in the workspace)" in result.output
+    assert "effects.tier" in result.output
     assert '"file_path": "a"' in result.output
     found = json.loads(run("audit", "show", "toolu_3", "--json").stdout)
     assert [f["leaf"]["hitl"]["kind"] for f in found] == ["decision", "outcome"]
     start = found[0]["leaf"]["decision_id"][:8]
     assert len(json.loads(run("audit", "show", start, "--json").stdout)) == 2
+
+
+def test_a_call_that_ran_with_another_input_stands_out(run: Any, recorded: Path) -> None:
+    guard = Guard.open()
+    ruling = guard.rule_sync(ToolCall(tool="Read", input={"file_path": "a"}, id="toolu_9"))
+    guard.close_call(ruling, "ran", input={"file_path": "b"})
+    guard.audit.close()
+    assert "ANOTHER INPUT THAN WAS APPROVED" in run("audit", "tail", "-n", "1").output
+
+
+def test_tail_follows(recorded: Path, tmp_path: Path) -> None:
+    code = "from hitl_opa.cli import main; main()"
+    command = [sys.executable, "-c", code, "audit", "tail", "-n", "0", "-f", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        time.sleep(1.5)  # until it follows: what comes before is not new
+        guard = Guard.open(tmp_path / "hitl.yaml")
+        guard.decide_sync(ToolCall(tool="Read", input={"file_path": "a"}, id="toolu_new"))
+        guard.audit.close()
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
+    assert json.loads(line)["leaf"]["hitl"]["call_id"] == "toolu_new"
 
 
 def test_show_of_nothing(run: Any, recorded: Path) -> None:

@@ -52,6 +52,25 @@ async def test_the_phrase_has_to_be_typed(screen: Any, ask: Any) -> None:
     assert "That was not the phrase. Nothing was approved." in shown
 
 
+async def test_a_standing_grant_lasts_as_long_as_chosen(screen: Any, ask: Any) -> None:
+    answer, shown = await reviewed(screen, ask(), "g", "2")
+    assert answer == Answer(choice=Choice.APPROVE, grant=3600.0)
+    assert "1 10 minutes   2 1 hour   3 8 hours   n not at all" in shown
+    answer, _ = await reviewed(screen, ask(), "g", "n", "a")
+    assert answer == Answer(choice=Choice.APPROVE)
+    answer, _ = await reviewed(screen, ask(typed="approve Bash"), "g", "1", "approve Bash\n")
+    assert answer == Answer(choice=Choice.APPROVE, grant=600.0)
+
+
+async def test_what_is_always_asked_offers_no_grant(screen: Any, ask: Any) -> None:
+    from hitl_opa.model import Risk
+
+    answer, shown = await reviewed(screen, ask(risk=Risk.CRITICAL), "g", "a")
+    assert answer == Answer(choice=Choice.APPROVE)
+    assert "and again" not in shown
+    assert "Nothing was decided." in shown
+
+
 async def test_other_keys_decide_nothing(screen: Any, ask: Any) -> None:
     answer, shown = await reviewed(screen, ask(), "x", "?", "\n", "r", "\n")
     assert answer == Answer(choice=Choice.REJECT)

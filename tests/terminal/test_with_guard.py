@@ -68,6 +68,14 @@ async def test_an_edit_into_something_worse_asks_again(screen: Any, guard: Guard
     assert not (await asyncio.wait_for(task, 10)).allowed
 
 
+async def test_a_standing_grant_covers_the_same_call_and_no_other(screen: Any, tmp_path: Path) -> None:
+    async with Guard.open(level=2, audit=":memory:") as guard:
+        outcome = await answered(screen, guard, bash("touch a", tmp_path), "g", "1")
+        assert outcome.allowed
+        assert (await guard.decide(bash("touch a", tmp_path))).verdict == "allow"
+        assert (await guard.decide(bash("touch b", tmp_path))).verdict == "ask"
+
+
 async def test_nobody_answers_in_time(screen: Any, tmp_path: Path) -> None:
     async with Guard.open(level=1, audit=":memory:", attended=0.3) as guard:
         before = screen.modes()
