@@ -139,8 +139,8 @@ def _series(name: str, variations: list[Variation], current: str) -> None:
     for variation in variations:
         value = variation.what.removeprefix(f"{name} ")
         here = variation.what == current
-        line += [Span(f"{value} ", "bold" if here else "dim")]
-        line += [verdict(variation.decision.verdict), Span("* " if here else "  ")]
+        line += [Span(f"{value}{'*' if here else ''} ", "bold" if here else "dim")]
+        line += [verdict(variation.decision.verdict), Span("  ")]
     say(*line, indent=2, hanging=11)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
@@ -44,7 +45,7 @@ class TerminalReviewer:
         colour: bool | None = None,
         columns: int = 0,
     ) -> None:
-        self._name = name or getpass.getuser()
+        self._name = name or _login()
         self._groups = frozenset(groups)
         self._terminal = terminal
         self._editor = editor
@@ -98,6 +99,14 @@ class TerminalReviewer:
         finally:
             with self._lock:
                 self._queue.remove(ticket)
+
+
+def _login() -> str:
+    """Who sits here; a container may run as somebody without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 class Screen:

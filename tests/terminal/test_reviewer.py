@@ -381,6 +381,14 @@ async def test_a_terminal_that_goes_away_is_an_error(ask: Any) -> None:
         await asyncio.wait_for(task, 10)
 
 
+def test_somebody_without_a_name_still_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert TerminalReviewer().name == f"uid {os.getuid()}"
+
+
 def test_it_is_a_reviewer_with_a_name_and_groups() -> None:
     reviewer = TerminalReviewer("ann", ["oncall"])
     assert (reviewer.name, reviewer.groups) == ("ann", frozenset({"oncall"}))
