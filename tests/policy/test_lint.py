@@ -101,6 +101,7 @@ r if {
 
 def test_a_user_may_only_add_to_the_custom_package() -> None:
     sources = {"mine.rego": "package hitl.main\n\nx := 1\n", "sub.rego": "package hitl.custom.team\n\nx := 1\n"}
+    sources["mine_test.rego"] = "package hitl.custom_test\n\ntest_x if true\n"
     found = lint.findings(sources, users=frozenset(sources))
     assert [(f.file, f.line, f.column, f.rule) for f in found] == [("mine.rego", 1, 1, "package")]
 
