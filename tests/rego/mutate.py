@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from hitl_opa.engines.embedded import load
+import msgspec
+
 from hitl_opa.errors import PolicyError
 from hitl_opa.policy.bundle import PolicyBundle, load_bundle
+from hitl_opa.policy.testing import run_tests
 
 REGO = Path(__file__).resolve().parents[2] / "rego"
 
@@ -35,46 +36,12 @@ def package(source: str) -> str:
     return match[1]
 
 
-def merged(modules: Mapping[str, str]) -> dict[str, str]:
-    """One module a package: under ``with``, regorus evaluates only the first module of a package right."""
-    packages: dict[str, list[str]] = {}
-    for source in modules.values():
-        packages.setdefault(package(source), []).append(source)
-    whole = {}
-    for name, sources in packages.items():
-        lines = [line for source in sources for line in source.splitlines()]
-        imports = sorted({line for line in lines if line.startswith("import ")})
-        rest = [line for line in lines if not line.startswith(("import ", "package "))]
-        whole[f"{name}.rego"] = "\n".join([f"package {name}", *imports, *rest])
-    return whole
-
-
-def tests_of(bundle: PolicyBundle) -> list[str]:
-    """``data.<package>.<test>`` of every Rego test."""
-    found = []
-    for source in bundle.tests.values():
-        names = sorted(set(re.findall(r"^(test_\w+)", source, re.MULTILINE)))
-        found += [f"data.{package(source)}.{name}" for name in names]
-    return found
-
-
-def failing(bundle: PolicyBundle, modules: Mapping[str, str], first: str = "") -> Iterator[str]:
-    """The tests that fail with these modules; those of the package ``first`` come first."""
+def failing(bundle: PolicyBundle, match: str = "") -> list[str]:
+    """The names of the tests with ``match`` in them that fail, or why the policies do not even load."""
     try:
-        engine = load({**merged(modules), **bundle.tests}, bundle.data)
+        return [test.name for test in run_tests(bundle, engine="embedded", match=match) if not test.passed]
     except PolicyError as error:
-        yield str(error)
-        return
-    for test in sorted(tests_of(bundle), key=lambda name: not name.startswith(f"data.{first}_test.")):
-        try:
-            engine.set_input_json("{}")
-            passed = engine.eval_rule_as_json(test) == "true"
-        except BaseException as error:  # a panic is no Exception
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            passed = False
-        if not passed:
-            yield test
+        return [str(error)]
 
 
 def mutants(bundle: PolicyBundle) -> list[Mutant]:
@@ -94,14 +61,15 @@ def mutants(bundle: PolicyBundle) -> list[Mutant]:
 
 
 def survives(bundle: PolicyBundle, mutant: Mutant) -> bool:
-    modules = {**bundle.modules, mutant.module: mutant.source}
-    return next(failing(bundle, modules, package(mutant.source)), None) is None
+    """True if all tests pass although the rule is gone; those of its own package are tried first."""
+    broken = msgspec.structs.replace(bundle, modules={**bundle.modules, mutant.module: mutant.source})
+    return not failing(broken, f"data.{package(mutant.source)}_test.") and not failing(broken)
 
 
 def main(parts: list[str]) -> int:
     bundle = load_bundle(base=REGO)
-    if broken := next(failing(bundle, bundle.modules), None):
-        print(f"{broken} fails before anything is deleted")
+    if broken := failing(bundle):
+        print(f"{broken[0]} fails before anything is deleted")
         return 2
     chosen = [m for m in mutants(bundle) if not parts or any(part in m.module for part in parts)]
     alive = 0

@@ -15,7 +15,7 @@ sound if {
 	every text in [input.call.tool, input.call.kind, input.call.mcp.server, input.call.mcp.tool, input.context.workspace] {
 		is_string(text)
 	}
-	every list in [input.facts.effects, input.facts.opaque, input.facts.sql, input.facts.secrets] {
+	every list in [input.facts.effects, input.facts.opaque, input.facts.commands, input.facts.sql, input.facts.secrets] {
 		is_array(list)
 	}
 	every number in [input.agent.level, input.agent.confidence.value] {

@@ -31,6 +31,7 @@ test_a_field_of_the_wrong_type if {
 		{"facts": {"opaque": false}},
 		{"facts": {"sql": {}}},
 		{"facts": {"secrets": "none"}},
+		{"facts": {"commands": "none"}},
 		{"facts": {"effects": ["read"]}},
 		{"facts": {"effects": [{"verb": "read"}]}},
 		{"facts": {"opaque": [{"kind": 7}]}},

@@ -141,13 +141,21 @@ shown(target) := concat(" ", ["a", target.type]) if {
 }
 
 # METADATA
-# description: True where something is done, nothing of it changes anything and nothing is opaque.
+# description: True where all that is done is known, and nothing of it changes anything.
 read_only if {
-	count(input.facts.effects) > 0
 	count(input.facts.opaque) == 0
+	acts
 	every verb in verbs {
 		verb in data.hitl.tiers.read_only
 	}
+}
+
+acts if count(input.facts.effects) > 0
+
+# A command whose programs are all known and that does nothing: `true`, `cd`, `echo`.
+acts if {
+	input.call.kind == "shell"
+	count(input.facts.commands) > 0
 }
 
 # METADATA

@@ -86,6 +86,14 @@ test_read_only if {
 
 test_nothing_is_not_read_only if {
 	not lib.read_only with input as fixtures.shell([])
+	not lib.read_only with input as fixtures.but(fixtures.mcp("x", "frob", [], {}), {"facts": {"commands": echo}})
+}
+
+echo := [{"program": "echo", "args": ["hi"], "wrappers": []}]
+
+test_a_command_that_does_nothing_is_read_only if {
+	lib.read_only with input as fixtures.but(fixtures.shell([]), {"facts": {"commands": echo}})
+	not lib.read_only with input as fixtures.but(fixtures.shell([]), {"facts": {"commands": echo, "opaque": [{"kind": "eval"}]}})
 }
 
 test_opaque_is_not_read_only if {

@@ -144,3 +144,22 @@ reasons contains r if {
 		"remedy": "Open a pull request that says so, and let a person review it.",
 	}
 }
+
+# METADATA
+# title: A log is emptied or deleted
+# custom:
+#   id: files.logs
+#   risk: critical
+#   remedy: Leave the record as it is.
+reasons contains r if {
+	"logs" in lib.changed
+	found := lib.on("path", ["delete"], ["logs"]) | lib.among(lib.on("path", ["write"], ["logs"]), ["overwrite"])
+	count(found) > 0
+	r := {
+		"rule": "files.logs",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This erases a record of what happened: %s.", [lib.names(found)]),
+		"remedy": "Leave the record as it is.",
+	}
+}

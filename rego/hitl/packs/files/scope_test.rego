@@ -103,3 +103,13 @@ test_ci if {
 test_reading_ci if {
 	files.reasons == set() with input as fixtures.call("Read", "file", [fixtures.effect("read", "path", ".github/workflows/ci.yml", "ci")])
 }
+
+test_logs if {
+	expected := {asked("files.logs", "critical", "This erases a record of what happened: /var/log/auth.log.", "Leave the record as it is.")}
+	files.reasons == expected with input as fixtures.shell([fixtures.effect("delete", "path", "/var/log/auth.log", "logs")])
+	files.reasons == expected with input as fixtures.shell([fixtures.marked("write", "path", "/var/log/auth.log", "logs", ["overwrite"])])
+}
+
+test_appending_to_a_log if {
+	files.reasons == set() with input as fixtures.shell([fixtures.marked("write", "path", "/var/log/app.log", "logs", ["append"])])
+}

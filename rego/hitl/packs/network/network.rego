@@ -84,6 +84,33 @@ reasons contains r if {
 }
 
 # METADATA
+# title: Files from outside the workspace are sent
+# custom:
+#   id: network.foreign-files
+#   risk: high
+#   remedy: Send files of the workspace only.
+reasons contains r if {
+	"upload" in lib.traits
+	count(lib.on("host", ["send"], ["loopback", "public", "private", "unknown"])) > 0
+	found := {e |
+		some e in input.facts.effects
+		e.target.type == "path"
+		e.verb in ["read", "send"]
+		not own(e.target.place)
+	}
+	count(found) > 0
+	r := {
+		"rule": "network.foreign-files",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This sends files from outside the workspace: %s.", [lib.names(found)]),
+		"remedy": "Send files of the workspace only.",
+	}
+}
+
+own(place) if place in ["workspace", "temp", "null", "git-internals", "ci", "git-hooks", "package-config"]
+
+# METADATA
 # title: A port is opened to other machines
 # custom:
 #   id: network.listen

@@ -60,6 +60,30 @@ test_upload if {
 	}
 }
 
+sending(path, path_place, host_place) := fixtures.shell([
+	fixtures.effect("read", "path", path, path_place),
+	fixtures.marked("send", "host", "example.org", host_place, ["upload"]),
+])
+
+test_foreign_files if {
+	expected := {{
+		"rule": "network.foreign-files",
+		"verdict": "ask",
+		"risk": "high",
+		"message": "This sends files from outside the workspace: /etc/hosts.",
+		"remedy": "Send files of the workspace only.",
+	}}
+	network.reasons == expected with input as sending("/etc/hosts", "system", "loopback")
+}
+
+test_own_files_to_loopback if {
+	network.reasons == set() with input as sending("/home/dev/project/a", "workspace", "loopback")
+}
+
+test_foreign_files_to_a_pinned_host if {
+	network.reasons == set() with input as sending("/etc/hosts", "system", "pinned")
+}
+
 test_upload_to_a_pinned_host if {
 	network.reasons == set() with input as fixtures.shell([fixtures.marked("send", "host", "example.org", "pinned", ["upload"])])
 }

@@ -34,15 +34,27 @@ reasons contains r if {
 #   risk: high
 #   remedy: Let the program that needs the secret read it itself.
 reasons contains r if {
-	found := (lib.on("path", ["read", "send"], ["credentials", "env-file"]) | lib.on("secret", ["read", "query", "receive"], ["", "unknown"])) | lib.marked("secret")
-	count(found) > 0
+	count(read) > 0
 	r := {
 		"rule": "secrets.read",
 		"verdict": "ask",
 		"risk": "high",
-		"message": sprintf("This reads secrets: %s.", [lib.names(found)]),
+		"message": sprintf("This reads secrets: %s.", [lib.names(read)]),
 		"remedy": "Let the program that needs the secret read it itself.",
 	}
+}
+
+read contains e if some e in lib.on("path", ["read", "send"], ["credentials", "env-file"])
+
+read contains e if some e in lib.on("secret", ["read", "query", "receive"], ["", "unknown"])
+
+read contains e if some e in lib.marked("secret")
+
+# Of the files that say who may log in, those that hold hashes and keys.
+read contains e if {
+	some e in lib.on("path", ["read", "send"], ["system-auth"])
+	some beginning in data.hitl.tiers.hashes
+	startswith(e.target.real, beginning)
 }
 
 # METADATA

@@ -43,6 +43,14 @@ test_read if {
 	secrets.reasons == {read} with input as fixtures.shell([key])
 }
 
+test_reading_hashes if {
+	fixtures.ids(secrets.reasons) == {"secrets.read"} with input as fixtures.shell([fixtures.effect("read", "path", "/etc/shadow", "system-auth")])
+}
+
+test_reading_the_list_of_accounts if {
+	secrets.reasons == set() with input as fixtures.shell([fixtures.effect("read", "path", "/etc/passwd", "system-auth")])
+}
+
 test_reading_a_secret_store if {
 	fixtures.ids(secrets.reasons) == {"secrets.read"} with input as fixtures.shell([fixtures.effect("read", "secret", "db", "unknown")])
 }
