@@ -1,0 +1,1 @@
+"""Shell commands: parsed, expanded, and read for what they do."""
