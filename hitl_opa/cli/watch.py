@@ -85,7 +85,7 @@ class Watcher:
             say(Span("agent  ", "dim"), *spans(line), hanging=7)
 
     def asked(self, request: ReviewRequest) -> None:
-        typed = f' and types "{request.typed}"' if request.typed else ""
+        typed = f'; at a terminal, approving takes typing "{request.typed}"' if request.typed else ""
         self._say("asked", *spans(f"a reviewer is shown what it does{typed}"))
 
     def _decision(self, event: Event) -> None:
