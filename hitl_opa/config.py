@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -55,7 +55,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: dict[str, Any] = {}
     """Values that replace those of the shipped policy data, below ``data.hitl``."""
     opa: OpaServer | None = None
-    """The OPA server to ask; without it policies run in this process."""
+    """The OPA server to ask; without it policies are evaluated here."""
+    isolation: Literal["none", "process"] = "none"
+    """``process`` evaluates policies in a process of their own that is killed at the deadline and replaced
+    when it dies: for policies that one does not trust."""
     audit: str = ".hitl/hitl.db"
     """The database of the record; ``":memory:"`` keeps it in this process only."""
     deadline: float = 5.0

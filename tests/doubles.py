@@ -57,6 +57,8 @@ class FakeEngine:
 
     async def close(self) -> None: ...
 
+    def close_sync(self) -> None: ...
+
 
 class Says:
     """A reviewer with prepared answers; remembers what it was shown."""

@@ -264,6 +264,11 @@ class Guard:
         await self._engine.close()
         self.audit.close()
 
+    def close_sync(self) -> None:
+        """`close` for a caller without an event loop."""
+        self._engine.close_sync()
+        self.audit.close()
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -26,7 +26,7 @@ def open_parts(config: Config) -> tuple[Engine, AuditLog, Known]:
 
 def open_engine(config: Config) -> Engine:
     """The engine that the settings name. Users' policies are linted before they are loaded."""
-    from hitl_opa.engines import open_embedded, open_opa
+    from hitl_opa.engines import open_embedded, open_isolated, open_opa
 
     if config.opa is not None:
         return open_opa(config.opa.url, timeout=config.opa.timeout, token=config.opa.token)
@@ -39,6 +39,8 @@ def open_engine(config: Config) -> Engine:
         from hitl_opa.policy.lint import check
 
         check(bundle)
+    if config.isolation == "process":
+        return open_isolated(bundle.modules, bundle.data, revision=bundle.revision, timeout=config.deadline)
     return open_embedded(bundle.modules, bundle.data, revision=bundle.revision)
 
 
