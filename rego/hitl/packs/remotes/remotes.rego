@@ -80,24 +80,6 @@ reasons contains r if {
 }
 
 # METADATA
-# title: A pull request is merged
-# custom:
-#   id: remotes.merge
-#   risk: high
-#   remedy: Leave merging to a reviewer.
-reasons contains r if {
-	found := lib.among(lib.on("remote", changes, ["pull-request"]), ["irreversible"])
-	count(found) > 0
-	r := {
-		"rule": "remotes.merge",
-		"verdict": "ask",
-		"risk": "high",
-		"message": sprintf("This merges %s without a review.", [lib.names(found)]),
-		"remedy": "Leave merging to a reviewer.",
-	}
-}
-
-# METADATA
 # title: Shared systems lose data or stop
 # custom:
 #   id: remotes.destroy

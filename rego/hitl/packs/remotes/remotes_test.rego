@@ -53,15 +53,6 @@ test_reading_a_release if {
 	remotes.reasons == set() with input as remote("query", "v1", "release", [])
 }
 
-test_merge if {
-	expected := {asked("remotes.merge", "high", "This merges 42 without a review.", "Leave merging to a reviewer.")}
-	remotes.reasons == expected with input as remote("configure", "42", "pull-request", ["irreversible"])
-}
-
-test_commenting_on_a_pull_request if {
-	remotes.reasons == set() with input as remote("configure", "42", "pull-request", [])
-}
-
 test_destroy if {
 	expected := {asked("remotes.destroy", "critical", "This destroys part of a system that others use: ns.", "Let the owner of the system do it.")}
 	remotes.reasons == expected with input as remote("delete", "ns", "cluster", ["recursive"])
