@@ -79,7 +79,7 @@ def every_call(sandbox: Sandbox) -> list[dict[str, Any]]:
         tool_use("Monitor", command="touch monitor", description="x", timeout_ms=1000),
         tool_use("AskUserQuestion", questions=QUESTIONS),
         tool_use("mcp__lab__ping"),
-        tool_use("Agent", description="x", prompt="SUBTASK", subagent_type="general-purpose"),
+        tool_use("Agent", description="x", prompt="ERRAND", subagent_type="general-purpose"),
         tool_use("Skill", skill="nothing"),
         tool_use("NoSuchTool"),
         tool_use("Bash", command="touch invalid", bogus=1),
@@ -109,7 +109,7 @@ async def test_truth_table(
         ),
         guard=make_guard(decision("deny", "high") if answer == "deny" else ask("high")),
         reviewer=None if answer == "nobody" else ScriptedReviewer("reject"),
-        agents={"SUBTASK": ["the subagent ran"]},
+        agents={"ERRAND": ["the subagent ran"]},
     )
     assert len(run.calls) == len(calls)
     assert run.executed == []
@@ -129,7 +129,7 @@ async def test_the_table_can_fail(agent: Any, guard: Guard, sandbox: Sandbox) ->
         options=ClaudeAgentOptions(permission_mode="bypassPermissions"),
         guard=guard,
         reviewer=ScriptedReviewer("approve"),
-        agents={"SUBTASK": ["the subagent ran"]},
+        agents={"ERRAND": ["the subagent ran"]},
     )
     assert [c.tool for c in run.denied] == ["mcp__lab__ping", "Skill", "NoSuchTool", "Bash"]
     assert {"new.txt", "t"} <= sandbox.files()
