@@ -25,7 +25,7 @@ the strictest verdict and the highest risk win.
 
 def render_docs(bundle: PolicyBundle, examples: Path | None = None) -> str:
     """Markdown for the packs among the bundle's modules, sorted. ``examples``: a directory of ``<pack>.yaml``, each a
-    list of ``{call: {tool, input, …}, verdict, rule, note}``. Raises PolicyError for a file that cannot be read.
+    list of ``{call: {tool, input, …}, verdict, rule or near, note}``. Raises PolicyError for a file that cannot be read.
     """
     packs: dict[str, list[Annotation]] = {}
     others: list[Annotation] = []
@@ -79,10 +79,15 @@ def _examples(file: Path) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(v, dict) and isinstance(v.get("call"), dict) for v in values):
         raise PolicyError(f"{file}:1:1: expected a list of examples, each with a call")
     rows = [
-        [_call(value["call"]), str(value.get("verdict", "")), _code(value.get("rule", "")), str(value.get("note", ""))]
+        [_call(value["call"]), str(value.get("verdict", "")), _rule(value), str(value.get("note", ""))]
         for value in values
     ]
     return _markdown(["call", "verdict", "rule", ""], rows)
+
+
+def _rule(value: dict[str, Any]) -> str:
+    """The rule that fires, or the one that the call only comes near."""
+    return f"not {_code(value['near'])}" if value.get("near") else _code(value.get("rule", ""))
 
 
 def _call(call: dict[str, Any]) -> str:
