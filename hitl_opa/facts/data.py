@@ -18,7 +18,7 @@ class Act(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing that a program does with a word (or without one).
 
     ``kind``:
-    ``path``    verb on the path that the word names
+    ``path``    verb on the path that the word names; without a word on ``place``, or the current directory
     ``effect``  verb on a target of ``type`` and ``place`` whose value is the word
     ``url``     the word is a URL or host; verb is what happens with it
     ``trait``   only adds ``traits`` to the other effects of the call

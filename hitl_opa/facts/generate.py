@@ -40,8 +40,8 @@ def act(text: str, where: str) -> Act:
     head, rest = plain[0], plain[1:]
     if head in ("none", "value", "inform"):
         return Act("none" if head == "value" else head, traits=traits)
-    if head == "operands":
-        return Act("operands", verb=rest[0], traits=traits)
+    if head in ("operands", "all"):
+        return Act("operands", verb=rest[0], type=head, traits=traits)
     if head == "drop":
         return Act("drop", verb=rest[0] if rest else "", traits=traits)
     if head == "run":
@@ -55,6 +55,8 @@ def act(text: str, where: str) -> Act:
         raise BadData(f"{where}: no such verb: {head!r}")
     if not rest:
         return Act("path", verb=head, traits=traits)
+    if rest[0][0] in "./~":
+        return Act("path", verb=head, place=rest[0], traits=traits)
     kind, _, place = rest[0].partition(":")
     if len(rest) > 1 or kind not in words.TYPES:
         raise BadData(f"{where}: no such target: {' '.join(rest)!r}")
@@ -75,11 +77,11 @@ def acts(value: Any, where: str) -> Acts:
     return tuple(act(t.strip(), where) for t in texts)
 
 
-def program(entry: Any, where: str, entries: dict[str, Any]) -> Program:
-    """One program from its entry: a string is ``does`` alone or, if it names a path verb, ``operands``."""
+def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = False) -> Program:
+    """One program from its entry; a string is ``does``, but for a whole program a path verb goes for its operands."""
     if isinstance(entry, str):
         only = acts(entry, where)
-        return Program(operands=(only,)) if only and only[0].kind == "path" else Program(does=only)
+        return Program(operands=(only,)) if top and only and only[0].kind == "path" else Program(does=only)
     if isinstance(entry, list):
         return Program(does=acts(entry, where))
     if entry is None:
@@ -98,6 +100,8 @@ def program(entry: Any, where: str, entries: dict[str, Any]) -> Program:
     for names, sub in (entry.get("subs") or {}).items():
         made = program(sub, f"{where} {names}", entries)
         subs.update(dict.fromkeys(_names(names), made))
+    if entry.get("style", "") not in words.STYLES:
+        raise BadData(f"{where}: no such style {entry['style']!r}")
     verbs = entry.get("verbs", "")
     if verbs and verbs.split()[0] not in words.VERB_STYLES:
         raise BadData(f"{where}: no such verb style {verbs!r}")
@@ -161,7 +165,7 @@ def read_programs() -> dict[str, Any]:
             found.append((file.name, listed[0], listed[1:]))
     out: dict[str, Any] = {}
     for file_name, first, others in found:
-        out[first] = program(entries[first], f"{file_name}: {first}", entries)
+        out[first] = program(entries[first], f"{file_name}: {first}", entries, top=True)
         out.update(dict.fromkeys(others, first))
     return dict(sorted(out.items()))
 

@@ -9,6 +9,7 @@ from hitl_opa.model import Command, DiffFact, Effect, Facts, Opaque, PathFact, S
 MAX_EFFECTS = 512
 MAX_TEXT = 300  # characters of a quoted piece
 _ACCESS = {"read": "read", "write": "write", "delete": "delete", "execute": "execute"}
+_HASHES = ("shadow", "gshadow", "master.passwd", "opasswd", "password", "krb5.keytab", "ssh_host_", "dslocal")  # files of /etc that hold secrets
 _EMPTY: tuple[str, ...] = ()
 
 
@@ -45,6 +46,10 @@ class Ledger:
             self.opaque("too-large", "more effects than are listed", via)
             return "unknown"
         at = self.paths.locate(text, cwd, glob=glob)
+        if verb == "read" and at.place == "system-auth" and at.real.rpartition("/")[2].startswith(_HASHES):
+            traits = (*traits, "secret")
+        if verb == "delete" and "recursive" in traits and "bulk" in traits:
+            traits = (*traits, "all")  # whole trees that nobody named one by one
         if glob and verb != "read" and "bulk" not in traits:
             traits = (*traits, "bulk")
         self.effect(verb, "path", text, place=at.place, real=at.real, inside=at.inside, via=via, traits=traits, certain=certain and at.certain)

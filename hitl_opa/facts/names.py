@@ -33,18 +33,30 @@ def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
         candidates = candidates[1:2]
     elif how == "first":
         candidates = candidates[:1]
-    verbs = load().names.verbs
+    verbs, nouns = load().names.verbs, load().names.groups["nouns"]
     for i, word in candidates:
         low = word.lower()
         if low in skip and i + 1 < len(words):
             continue
-        pieces = low.split("-")
+        if low in nouns and how == "any" and any(verbs.get(w.lower()) and w.lower() not in nouns for w in words[i + 1 : i + 3]):
+            continue
+        pieces = re.split(r"[-:.]", low)
         kind = verbs.get(low) or verbs.get(pieces[0])
         if kind is None and how == "any" and len(pieces) > 1:
             kind = verbs.get(pieces[-1])
         if kind:
             return remote_act(kind, place), i
     return None, -1
+
+
+def only_asks(words: list[str]) -> bool:
+    """Whether subcommand words say that nothing changes: one of a few plain words for it, and none that does more."""
+    data = load().names
+    kinds = [data.verbs.get(w.lower(), "") or data.verbs.get(re.split(r"[-:.]", w.lower())[0], "") for w in words[:4]]
+    plain = data.groups["asks"]
+    return all(k in ("", "query", "local") or w.lower() in data.groups["nouns"] for k, w in zip(kinds, words, strict=False)) and any(
+        w.lower() in plain or re.split(r"[-:.]", w.lower())[0] in plain or re.split(r"[-:.]", w.lower())[-1] in plain for w in words[:3]
+    )
 
 
 _REMOTE = {

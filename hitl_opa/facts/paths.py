@@ -62,6 +62,8 @@ class Paths:
 
     def join(self, text: str, cwd: str) -> str:
         """The absolute path that ``text`` means in ``cwd``, not normalised; ``UNKNOWN`` in it where unknown."""
+        if text[:1] == UNKNOWN:
+            return text
         if text[:1] == "/":
             match = _DRIVE.match(text) if text[:5] == "/mnt/" or text[:10] == "/cygdrive/" else None
             return f"/{match[1].lower()}/{text[match.end() :]}" if match else text

@@ -27,6 +27,7 @@ def read_call(call: ToolCall, protected: tuple[str, ...], pinned: frozenset[str]
     ledger = Ledger(paths, pinned=pinned, protected_branches=branches)
     shell = Shell(ledger, paths.home)
     frame = Frame(paths.cwd)
+    frame.positional = []
     tool = load().tools.get(call.tool)
     if tool is None:
         kind = "mcp" if call.tool.startswith("mcp__") else "function"

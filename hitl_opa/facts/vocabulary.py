@@ -49,5 +49,8 @@ OPAQUE = frozenset({
 
 RUNS = frozenset({"argv", "shell", "script", "code", "sql", "sqlfile", "opaque", "module"})
 
+# How options and operands are told apart: as GNU does (the default), options end at the first operand, long options have one dash.
+STYLES = frozenset({"", "gnu", "posix", "single"})
+
 # Where the word that says what a subcommand does is found: "any" is the first word that means something.
 VERB_STYLES = frozenset({"any", "second", "first"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
@@ -37,6 +38,8 @@ def read_code(shell: Shell, frame: Frame, language: str, word: Word, stdin: Stre
         from hitl_opa.facts.code.powershell import read_powershell
 
         return read_powershell(shell, frame, word, stdin, via)
+    if re.match(r"\s*[a-z][\w./-]* -[^(){}=;'\"`]*\Z", word.text):  # a shell command handed to the wrong interpreter
+        shell.script(word.text.replace(UNKNOWN, "${__}"), frame, UNREAD, via=via)
     from hitl_opa.facts.code.calls import read_calls
 
     return read_calls(shell, frame, language, word, stdin, via)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.data import Act, Acts, Program, load
-from hitl_opa.facts.names import act_of_words
+from hitl_opa.facts.names import act_of_words, only_asks
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
@@ -13,7 +14,8 @@ from hitl_opa.facts.shell.words import Word
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
-_NO_PROGRAM = Program()
+_REPORTS = Act("effect", "read", "system", "info")
+_ASKING = re.compile(r"--?(?:list|show|status|info|query|print|display|help|version|get-[a-z]+|list-[a-z-]+|show-[a-z-]+|print-[a-z-]+|sb-state)(?:=\w+)?\Z")
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
 HELP = frozenset({"--help", "--version", "-version", "-help", "help", "version", "-V", "-h", "-v", "--usage", "-?"})
 
@@ -192,6 +194,8 @@ class Invocation:
     def informational(self) -> bool:
         """Nothing but ``--help`` or ``--version``, alone or after subcommands."""
         args = self.args
+        if args and not self.program.special and self.program.style != "posix" and self.program.does and all(_ASKING.match(a.text) for a in args):
+            return True
         if not args or args[-1].text not in ("--help", "--version", "-h", "-V", "-version", "-help", "help", "version"):
             return False
         last = args[-1].text
@@ -211,10 +215,14 @@ class Invocation:
                 out.append((by_name, Word(" ".join(words[:6])) if words else None))
             elif level.otherwise:
                 out += [(a, Word(" ".join(words[:6])) if words else None) for a in level.otherwise]
+            elif only_asks(words):
+                out.append((_REPORTS, Word(self.via)))
             elif words or not level.does:
                 self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, *words[:4]]), self.via)
                 out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
         elif reading.unknown_sub:
+            if only_asks([w.text for w in reading.words]):
+                return [(_REPORTS, Word(self.via))]
             if level.otherwise:
                 out += [(a, Word(reading.unknown_sub)) for a in level.otherwise]
             else:
@@ -229,10 +237,11 @@ class Invocation:
         elif operands:
             last = len(operands) - 1
             for i, word in enumerate(operands):
-                if reading.role is not None and not (i == 0 and operand_roles and operand_roles[0] and operand_roles[0][0].kind == "none"):
+                mine = operand_roles[min(i, len(operand_roles) - 1)] if operand_roles else ()
+                if reading.role is not None and (reading.role.type == "all" or not mine or mine[0].kind != "none" or i):
                     out.append((Act("path", verb=reading.role.verb, traits=reading.role.traits), word))
                     continue
-                acts = level.last if level.last and i == last and i > 0 else operand_roles[min(i, len(operand_roles) - 1)] if operand_roles else ()
+                acts = level.last if level.last and i == last and i > 0 else mine
                 out += [(a, word) for a in acts if a.kind not in ("none", "trait")]
                 reading.traits.update(t for a in acts if a.kind == "trait" for t in a.traits)
         elif level.bare and not reading.unknown_sub:
@@ -266,7 +275,7 @@ class Invocation:
     # -- single acts ------------------------------------------------------------------------
 
     def _path(self, act: Act, word: Word | None, traits: tuple[str, ...]) -> None:
-        word = word or Word(self.frame.cwd and "." or UNKNOWN)
+        word = word or Word(act.place or (self.frame.cwd and "." or UNKNOWN))
         text = word.text
         if text == "-":
             return

@@ -101,6 +101,7 @@ def _export(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, setting
         name, eq, value = arg.text.partition("=")
         if eq and _NAME.match(name):
             frame.variables[name] = Word(value, arg.glob, arg.origin)
+    watched(shell, frame, [a.text for a in args])
     return SILENT
 
 
@@ -139,6 +140,8 @@ def _command(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settin
         args = args[1:]
     if not args:
         return SILENT
+    if args[0].text in TABLE:
+        return TABLE[args[0].text](shell, frame, args[1:], stdin, settings)
     inner = frame.within("command")
     inner.functions, inner.aliases = {}, {}
     return shell.run(args, inner, stdin)
@@ -164,6 +167,9 @@ def _alias(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings
         name, eq, value = arg.text.partition("=")
         if eq:
             frame.aliases[name] = value
+            scratch = frame.copy()
+            scratch.certain = False
+            shell.script(value, scratch, UNREAD, via="alias")
     return SILENT
 
 
@@ -173,8 +179,16 @@ def _unalias(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settin
     return SILENT
 
 
+def watched(shell: Shell, frame: Frame, texts: list[str]) -> None:
+    """Switching the shell's history off erases a record of what happens next."""
+    if any(re.match(r"HIST(?:FILE|SIZE|FILESIZE|CONTROL|IGNORE)=(?:|/dev/null|0|ignore\w*|\*)\Z", t) for t in texts) and not any(t.startswith("HISTCONTROL=ignoredups") for t in texts):
+        shell.ledger.effect("configure", "system", "shell history", place="audit", via="sh", traits=tuple(sorted({"tamper", *frame.traits})), certain=frame.certain)
+
+
 def _set(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     texts = [a.text for a in args]
+    if texts[:2] == ["+o", "history"]:
+        watched(shell, frame, ["HISTSIZE=0"])
     if "--" in texts:
         frame.positional = args[texts.index("--") + 1 :]
     elif texts and texts[0][:1] not in "-+":
@@ -192,6 +206,8 @@ def _unset(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings
     for arg in args:
         frame.variables.pop(arg.text, None)
         frame.functions.pop(arg.text, None)
+        if arg.text == "HISTFILE":
+            watched(shell, frame, ["HISTFILE="])
     return SILENT
 
 

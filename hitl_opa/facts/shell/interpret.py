@@ -60,6 +60,7 @@ class Shell:
         self._source = b""
         self._depth = 0
         self._substitutions = 0
+        self.called: set[str] = set()
 
     def slice(self, start: int, end: int) -> str:
         return self._source[start:end].decode("utf-8", "replace")
@@ -82,10 +83,22 @@ class Shell:
             root = parse(source)
             if root.has_error:
                 self._broken(root, text, frame, via)
-            return self._body(root, frame, stdin)
+            out = self._body(root, frame, stdin)
+            if frame.functions and self.scripts == 1:
+                self._uncalled(frame)
+            return out
         finally:
             self.scripts -= 1
             self._source = kept
+
+    def _uncalled(self, frame: Frame) -> None:
+        """Functions that nothing called may still be: by a trap, a hook, a later command."""
+        for name, function in list(frame.functions.items()):
+            if name not in self.called:
+                scratch = frame.copy()
+                scratch.certain = False
+                scratch.positional = None
+                self.call(function, name, [], scratch, UNREAD)
 
     def _broken(self, root: Node, text: str, frame: Frame, via: str) -> None:
         from hitl_opa.facts.shell.salvage import commands
@@ -177,7 +190,7 @@ class Shell:
             return UNREAD
         return self._body(node, frame, stdin)
 
-    def _list(self, node: Node, frame: Frame, stdin: Stream, redirects: Redirects | None) -> Stream:
+    def _list(self, node: Node, frame: Frame, stdin: Stream, redirects: Redirects | None, pending: list[Node] | None = None) -> Stream:
         parts: list[Node] = []
         while node.type == "list":
             named = [c for c in node.named_children if c.type != "comment"]
@@ -186,9 +199,13 @@ class Shell:
                 return UNREAD
             node = named[0]
         parts.append(node)
-        out = self.statement(parts.pop(), frame, stdin)
+        out = SILENT
         while parts:
             part = parts.pop()
+            if not parts and pending:  # the last command's redirects, in the directory it runs in
+                redirects = redirects or Redirects()
+                for child in pending:
+                    self.redirect(child, frame, redirects)
             out = out.plus(self.statement(part, frame, stdin, None if parts else redirects))
         return out
 
@@ -206,13 +223,18 @@ class Shell:
     def _redirected(self, node: Node, frame: Frame, stdin: Stream, outer: Redirects | None) -> Stream:
         own = outer or Redirects()
         body: Node | None = None
+        pending: list[Node] = []
         for child in node.named_children:
             if child.type in _REDIRECTS:
-                self.redirect(child, frame, own)
+                pending.append(child)
             elif child.type != "comment":
                 if body is not None:
                     self.statement(body, frame, stdin)
                 body = child
+        if body is not None and body.type == "list":
+            return self._list(body, frame, stdin, outer, pending)
+        for child in pending:
+            self.redirect(child, frame, own)
         if body is None:
             return self._finish(own, frame, SILENT)
         return self.statement(body, frame, stdin, own)
@@ -314,9 +336,10 @@ class Shell:
         """A function's body with its arguments; recursion is followed once."""
         if name in frame.calls:
             return UNREAD
+        self.called.add(name)
         kept, self._source = self._source, function.source
         positional, calls = frame.positional, frame.calls
-        frame.positional, frame.calls = args, (*calls, name)
+        frame.positional, frame.calls = args or (None if not frame.certain else args), (*calls, name)
         try:
             return self.statement(function.body, frame, stdin)
         finally:
@@ -338,6 +361,7 @@ class Shell:
         own = redirects
         argv: list[Word] = []
         settings: dict[str, Word] = {}
+        doubtful: list[str] = []
         for child in node.children:
             kind = child.type
             if kind == "command_name":
@@ -346,6 +370,9 @@ class Shell:
             elif kind == "variable_assignment":
                 title, value = self._assignment(child, frame)
                 settings[title] = value
+                if title not in frame.variables:  # "X=1 cmd $X" expands the old X, which nobody set here
+                    frame.variables[title] = NOWHERE
+                    doubtful.append(title)
             elif kind in _REDIRECTS:
                 own = own or Redirects()
                 self.redirect(child, frame, own)
@@ -353,6 +380,8 @@ class Shell:
                 continue
             elif kind not in ("comment", "\n", ";", "&"):
                 argv += self._expander.words(child, frame)
+        for title in doubtful:
+            frame.variables.pop(title, None)
         network = ""
         if own is not None:
             argv += own.arguments
@@ -474,8 +503,12 @@ class Shell:
             operator = next((c.type for c in node.children if c.type in ("<", ">", ">>", "&>", "&>>", "<&", ">&", ">|", "<&-", ">&-")), "<>")
             if any(c.type == "ERROR" for c in node.children):
                 operator = "<>"
-            for child in node.children_by_field_name("destination"):
+            targets = node.children_by_field_name("destination")
+            for child in targets[:1]:
                 self._redirect_into(operator, self._expander.word(child, frame), frame, into)
+            for child in targets[1:]:  # the grammar takes words after a redirect into it; a number is the next one's descriptor
+                if child.type != "number":
+                    into.arguments += self._expander.words(child, frame)
 
     def _redirect_into(self, operator: str, target: Word, frame: Frame, into: Redirects) -> None:
         stream = self._redirect_to(operator, target, frame)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.data import Program, load, program
+from hitl_opa.facts.names import only_asks
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import builtins, specials
 from hitl_opa.facts.shell.argv import HELP, Invocation
@@ -138,6 +139,10 @@ class Runner:
         ledger = self._shell.ledger
         if 1 <= len(args) <= 2 and args[-1].text in HELP and all(a.text.replace("-", "").isalnum() for a in args) and "-" not in name[:1] and not frame.traits:
             ledger.effect("read", "system", name, place="info", via=name)
+            return UNREAD
+        texts = [a.text for a in args]
+        if 1 <= len(texts) <= 4 and not frame.traits and "PATH" not in frame.variables and all(re.fullmatch(r"[\w:.-]+", t) for t in texts) and only_asks([t for t in texts if t[0] != "-"]):
+            ledger.effect("read", "system", name, place="info", via=name, certain=False)
             return UNREAD
         ledger.opaque("unknown-program", name, frame.wrappers[-1] if frame.wrappers else "")
         ledger.effect("execute", "code", name, place="unknown", via=name, traits=frame.traits, certain=frame.certain)

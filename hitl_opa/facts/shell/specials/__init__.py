@@ -14,7 +14,7 @@ Special = Callable[[Invocation], Stream | None]
 TABLE: dict[str, Special] = {
     "awk": filters.awk, "cat": filters.cat, "decode": filters.decode, "passthrough": filters.passthrough, "sed": filters.sed, "tr": filters.tr,
     "rev": filters.rev, "xxd": filters.xxd, "which": filters.which,
-    "chmod": files.chmod, "dd": files.dd, "find": files.find, "tar": files.tar, "kill": files.kill, "tee": files.tee, "ln": files.link, "crontab": files.crontab,
+    "sysctl": files.sysctl, "service": files.service, "http": network.http, "kubectl-get": runners.kubectl_get, "chmod": files.chmod, "dd": files.dd, "find": files.find, "tar": files.tar, "kill": files.kill, "tee": files.tee, "ln": files.link, "crontab": files.crontab,
     "shell": runners.shell, "interpreter": runners.interpreter, "xargs": runners.xargs, "parallel": runners.parallel, "env": runners.env, "sudo": runners.sudo,
     "su": runners.su, "ssh": runners.ssh, "container": runners.container, "busybox": runners.busybox, "kubectl-exec": runners.kubectl_exec,
     "make": build.make, "npm-run": build.npm_run, "powershell": runners.powershell,

@@ -12,6 +12,8 @@ from hitl_opa.facts.shell.words import Word
 _FIND_VALUE = frozenset(
     "-name -iname -path -ipath -wholename -iwholename -regex -iregex -type -xtype -size -mtime -atime -ctime -mmin -amin -cmin -newer -anewer -cnewer -user -group -uid -gid -perm -maxdepth -mindepth -printf -fstype -links -inum -samefile -lname -ilname -regextype -used -context -D -flags".split()
 )
+_NARROW_ALONE = frozenset({"-empty", "-nouser", "-nogroup"})
+_NARROW = _NARROW_ALONE | frozenset({"-size", "-mtime", "-atime", "-ctime", "-mmin", "-amin", "-cmin", "-newer", "-anewer", "-cnewer", "-user", "-group", "-uid", "-gid", "-perm", "-inum", "-samefile", "-links", "-lname", "-ilname", "-regex", "-iregex", "-used"})
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
 
@@ -29,7 +31,7 @@ def find(call: Invocation) -> Stream:
         i += 1
     starts = starts or [Word(".")]
     names: list[str] = []
-    deletes = False
+    deletes = narrowed = False
     depth = ""
     commands: list[list[Word]] = []
     while i < len(args):
@@ -45,6 +47,9 @@ def find(call: Invocation) -> Stream:
                 commands.append(command)
         elif text == "-delete":
             deletes = True
+        elif text in _NARROW:
+            narrowed = True
+            i += text not in _NARROW_ALONE
         elif text in ("-fprint", "-fls", "-fprint0", "-fprintf") and i < len(args):
             shell.path("write", args[i], frame, via="find", traits=("overwrite",))
             i += 2 if text == "-fprintf" else 1
@@ -56,32 +61,48 @@ def find(call: Invocation) -> Stream:
         elif text in _FIND_VALUE and i < len(args):
             if text in ("-name", "-iname", "-path", "-wholename", "-ipath"):
                 names.append(args[i].text)
+                narrowed = narrowed or bool(args[i].text.strip("*./?"))
             if text == "-maxdepth":
                 depth = args[i].text
             i += 1
     recursive = () if depth in ("0",) else ("recursive",)
-    bulk = () if names else ("bulk",)
+    bulk = () if narrowed else ("bulk",)
     origin = frozenset[str]()
     for start in starts:
         place = shell.path("read", start, frame, via="find", traits=recursive)
         for name in names:
             named = name[name.rfind("/") + 1 :]
             at = shell.ledger.paths.locate(_below(start.text, named.replace("*", "")), frame.cwd)
-            if at.place in ("credentials", "env-file") and place not in ("credentials",):
+            if at.place == "credentials":
                 origin |= {"secret"}
+                if place not in ("workspace", "temp", "credentials"):
+                    shell.path("read", Word(_below(start.text, named), True), frame, via="find")
         if deletes:
-            shell.path("delete", start, frame, via="find", traits=tuple(sorted({*recursive, *bulk})))
+            for item in _found(start, names, depth, narrowed) if narrowed else [start]:
+                shell.path("delete", item, frame, via="find", traits=tuple(sorted({*recursive, *bulk})))
     for command in commands:
         found = []
         for start in starts[:8]:
-            found.append(Word(_below(start.text, names[0] if len(names) == 1 and "/" not in names[0] else "*") if depth != "0" else start.text, True))
-        inner = frame.within("find", *(() if names else ("bulk",)))
+            found += _found(start, names, depth, narrowed)
+        inner = frame.within("find", "bulk")
         for item in found:
             argv = [w if "{}" not in w.text else Word(w.text.replace("{}", item.text), w.text == "{}", w.origin) for w in command]
             if any("{}" in w.text for w in command[1:]) and _is_shell_with_code(command):
                 argv = command[:1] + [Word(w.text.replace("{}", item.text)) if "{}" in w.text else w for w in command[1:]]
             shell.run(argv, inner, UNREAD)
-    return Stream(None, origin)
+    listing = "".join(w.text + "\n" for s in starts[:4] for w in _found(s, names, depth, narrowed)) if all(s.known for s in starts) else None
+    return Stream(listing, origin | {"listing"})
+
+
+def _found(start: Word, names: list[str], depth: str, narrowed: bool) -> list[Word]:
+    """What find hands on: everything below its start, or, where tests narrow it, something there that is not known."""
+    if depth == "0":
+        return [start]
+    base = start.text.rstrip("/") if start.text != "/" else ""
+    if not narrowed:
+        return [Word(base + "/*", True, start.origin)]
+    tails = [n for n in names if "/" not in n][:4]
+    return [Word(f"{base}/{UNKNOWN}/{n}", "*" in n, start.origin) for n in tails] or [Word(f"{base}/{UNKNOWN}", False, start.origin)]
 
 
 def _is_shell_with_code(command: list[Word]) -> bool:
@@ -216,7 +237,7 @@ def kill(call: Invocation) -> Stream:
         shell.ledger.effect("read", "process", " ".join(w.text for w in pids), place="own", via="kill", traits=frame.traits)
         return UNREAD
     critical = any(w.text == "1" for w in pids)
-    place = "all" if everything or critical else "own"
+    place = "all" if everything or critical else "unknown" if any(not w.known and not w.origin & {"job"} for w in pids) else "own"
     if not pids:
         return UNREAD
     shell.ledger.effect("stop", "process", " ".join(w.text for w in pids)[:200], place=place, via="kill", traits=tuple(sorted({*frame.traits, *(("all",) if everything else ())})), certain=frame.certain)
@@ -273,3 +294,26 @@ def _cron_lines(call: Invocation, stream: Stream, frame: Frame) -> None:
         parts = line.split(None, 5)
         if len(parts) == 6 and line[:1] != "#":
             call.shell.script(parts[5], frame.within("crontab", "persistence"), via="crontab")
+
+
+def sysctl(call: Invocation) -> Stream | None:
+    """``name=value`` sets, ``name`` reads."""
+    assigned = [w for w in call.reading.operands if "=" in w.text]
+    if assigned:
+        call.reading.operands = [w for w in call.reading.operands if "=" not in w.text]
+        value = " ".join(w.text for w in assigned)
+        call.shell.ledger.effect("configure", "system", value, place="kernel", via=call.via, traits=call.frame.traits, certain=call.frame.certain)
+        if not call.reading.operands:
+            return UNREAD
+    return None
+
+
+def service(call: Invocation) -> Stream | None:
+    """``service NAME ACTION``: asking for the status changes nothing."""
+    words = [w.text for w in call.reading.operands]
+    if call.reading.inform or not words or words[-1] in ("status", "--status-all", "list"):
+        call.shell.ledger.effect("read", "system", " ".join(words[:1]), place="service", via=call.via, traits=call.frame.traits)
+        return UNREAD
+    stops = words[-1] in ("stop", "disable", "kill", "down")
+    call.shell.ledger.effect("stop" if stops else "configure", "system", " ".join(words[:2]), place="service", via=call.via, traits=call.frame.traits, certain=call.frame.certain)
+    return UNREAD

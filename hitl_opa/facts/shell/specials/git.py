@@ -114,7 +114,7 @@ def config(call: Invocation) -> Stream | None:
         shell.path("read", Word("."), frame, via="git")
         return UNREAD
     shared = reading.flags & {"--global", "--system"}
-    target = Word("~/.gitconfig" if "--global" in shared else "/etc/gitconfig") if shared else Word(".")
+    target = Word("~/.gitconfig" if "--global" in shared else "/etc/gitconfig") if shared else Word(".git")
     shell.path("write", target, frame, via="git", traits=tuple(sorted({"append"} if not shared else set())))
     if len(operands) >= 2:
         name, value = operands[0].text, operands[1].text
@@ -167,7 +167,7 @@ def push(call: Invocation) -> Stream | None:
         if name in ("HEAD", "@"):
             name = _current_branch(shell, frame)
             known = bool(name)
-        place = "tag" if kind == "tag" else "protected-branch" if kind == "all" or _protected(name, shell.ledger.protected_branches) else "branch"
+        place = "tag" if kind == "tag" else "protected-branch" if kind == "all" or _protected(name, shell.ledger.protected_branches) else "branch" if name and UNKNOWN not in name else "unknown"
         if kind == "all":
             mine.add("all")
         if force:
@@ -262,7 +262,7 @@ def commit(call: Invocation) -> Stream | None:
             call.shell.path(act.verb, word, call.frame, via="git")
     if reading.flags & {"--dry-run"}:
         traits.add("dry-run")
-    call.shell.path("write", Word("."), call.frame, via="git", traits=tuple(sorted(traits)))
+    call.shell.path("write", Word(".git"), call.frame, via="git", traits=tuple(sorted(traits)))
     return UNREAD
 
 
@@ -279,7 +279,7 @@ def branch(call: Invocation) -> Stream | None:
         verb = "write"
     elif call.reading.operands and not flags & {"-l", "--list", "-a", "-r", "--all", "--remotes", "--contains", "--merged", "--no-merged", "--show-current", "-v", "-vv", "--sort", "--format", "--points-at", "--no-contains"}:
         verb = "write"
-    call.shell.path(verb, Word("."), call.frame, via="git", traits=tuple(sorted(traits)))
+    call.shell.path(verb, Word("." if "irreversible" in traits or verb == "read" else ".git"), call.frame, via="git", traits=tuple(sorted(traits)))
     return UNREAD
 
 
@@ -303,5 +303,5 @@ def tag(call: Invocation) -> Stream | None:
         verb, traits = "write", (("force", "overwrite") if flags & {"-f", "--force"} else ())
     else:
         verb, traits = "read", ()
-    call.shell.path(verb, Word("."), call.frame, via="git", traits=traits)
+    call.shell.path(verb, Word("." if verb != "write" else ".git"), call.frame, via="git", traits=traits)
     return UNREAD

@@ -38,6 +38,8 @@ def curl(call: Invocation) -> Stream:
             origin |= word.origin & frozenset({"secret"})
             for file in _files(name, word):
                 content = shell.read(file, frame, via=call.via) if file.text != "-" else call.stdin
+                if file.text != "-":
+                    shell.path("send", file, frame, via=call.via)
                 origin |= content.origin & frozenset({"secret"})
     out_is_file = bool(outputs) and outputs[0].text not in ("-", "/dev/stdout") or "-O" in flags or "--remote-name" in flags
     traits = {*frame.traits}
@@ -142,6 +144,9 @@ def copy(call: Invocation) -> Stream:
             secret = shell.path("read", word, frame, via=call.via, traits=traits) in ("credentials", "env-file", "system-auth") or secret
     host = _remote_host(target.text)
     if host:
+        for word in sources:
+            if not _remote_host(word.text):
+                shell.path("send", word, frame, via=call.via, traits=traits)
         shell.ledger.url("send", host, via=call.via, traits=tuple(sorted({"upload", *traits, *(("secret",) if secret else ())})), certain=frame.certain)
     else:
         deletes = any(f.startswith("--del") for f in reading.flags) and "--dry-run" not in reading.flags and "-n" not in reading.flags
@@ -303,3 +308,25 @@ def mongo(call: Invocation) -> Stream:
             verb = "execute"
         shell.ledger.effect(verb, "database", "mongo", via=call.via, traits=tuple(sorted(traits)), certain=frame.certain)
     return UNREAD
+
+
+def http(call: Invocation) -> Stream:
+    """httpie and xh: a method word, a URL, then items; an item with ``=`` makes a body."""
+    words = list(call.reading.operands)
+    method = words.pop(0).text.upper() if words and re.fullmatch(r"(?i)get|head|options|post|put|patch|delete", words[0].text) else ""
+    if not words:
+        return UNREAD
+    items = words[1:]
+    body = any(re.match(r"[^=:]+(?::=|=(?!=)|@)", w.text) for w in items) or (call.stdin != UNREAD and bool(call.stdin.origin))
+    sends = method not in ("", *_READING) or (not method and body)
+    secret = "secret" in call.stdin.origin or any("secret" in w.origin for w in items)
+    for word in items:
+        match = re.match(r"[^=:@]+=?@(.+)", word.text)
+        if match:
+            call.shell.path("send", Word(match[1]), call.frame, via=call.via)
+    for act, word in call.reading.found:
+        if act.kind == "path" and word is not None:
+            call.shell.path(act.verb, word, call.frame, via=call.via)
+    traits = {*call.frame.traits, "upload" if sends else "download", *(("secret",) if secret else ())}
+    call.shell.ledger.url("send" if sends else "receive", words[0].text, via=call.via, traits=tuple(sorted(traits)), certain=call.frame.certain)
+    return Stream(None, frozenset({"remote"}))

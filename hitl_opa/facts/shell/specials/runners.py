@@ -152,18 +152,19 @@ def xargs(call: Invocation) -> Stream:
         if act.kind == "path" and word is not None:
             stdin = call.shell.read(word, frame, via="xargs")
     items: list[Word]
-    if stdin.text is None or UNKNOWN in stdin.text:
+    listed = "listing" in stdin.origin  # names that find would print, with stars for what is not known
+    if stdin.text is None or (UNKNOWN in stdin.text and not listed):
         items = [Word(UNKNOWN, False, stdin.origin)]
     elif reading.flags & {"-0", "--null"} or mark or reading.flags & {"-d", "--delimiter"}:
-        items = [Word(t, False, stdin.origin) for t in re.split(r"[\0\n]", stdin.text) if t]
+        items = [Word(t, listed and "*" in t, stdin.origin) for t in re.split(r"[\0\n]", stdin.text) if t]
     else:
         try:
-            items = [Word(t, False, stdin.origin) for t in shlex.split(stdin.text)]
+            items = [Word(t, listed and "*" in t, stdin.origin) for t in shlex.split(stdin.text)]
         except ValueError:
-            items = [Word(t, False, stdin.origin) for t in stdin.text.split()]
+            items = [Word(t, listed and "*" in t, stdin.origin) for t in stdin.text.split()]
     if not command:
         return Stream(stdin.text, stdin.origin)
-    inner = frame.within("xargs")
+    inner = frame.within("xargs", *(("bulk",) if listed or stdin.text is None else ()))
     out = Stream("")
     for batch in ([[i] for i in items[:16]] if mark else [items]):
         if mark:
@@ -474,3 +475,11 @@ def _encoded(call: Invocation, word: Word) -> Stream:
         return UNREAD
     return read_code(call.shell, call.frame.within(call.via), "powershell", Word(text), UNREAD, call.via)
 
+
+
+def kubectl_get(call: Invocation) -> Stream | None:
+    """Getting secrets of a cluster is reading secrets."""
+    kinds = call.reading.operands[:1]
+    if any(re.match(r"(?:.*,)?secrets?(?:[/,.]|$)", w.text) for w in kinds) or any(re.match(r"secrets?/", w.text) for w in call.reading.operands):
+        call.shell.ledger.effect("read", "secret", " ".join(w.text for w in call.reading.operands[:3]), via=call.via, traits=call.frame.traits, certain=call.frame.certain)
+    return None
