@@ -25,7 +25,7 @@ the strictest verdict and the highest risk win.
 
 def render_docs(bundle: PolicyBundle, examples: Path | None = None) -> str:
     """Markdown for the packs among the bundle's modules, sorted. ``examples``: a directory of ``<pack>.yaml``, each a
-    list of ``{call: {tool, input, …}, verdict, rule or near, note}``. Raises PolicyError for a file that cannot be read.
+    list of ``{call: {tool, input, …}, verdict, rule or near, note}``. Raises PolicyError for a file it cannot read.
     """
     packs: dict[str, list[Annotation]] = {}
     others: list[Annotation] = []
