@@ -44,6 +44,8 @@ def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
         kind = verbs.get(low) or verbs.get(pieces[0])
         if kind is None and how == "any" and len(pieces) > 1:
             kind = verbs.get(pieces[-1])
+            if kind == "query" and pieces[-1] not in load().names.groups["asks"]:
+                kind = None
         if kind:
             return remote_act(kind, place), i
     return None, -1

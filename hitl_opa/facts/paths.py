@@ -118,7 +118,7 @@ class Paths:
         if len(folder) > 1:
             known = self._location(_normal(folder), False)
             if known.place not in ("root", "home-root"):
-                return known
+                return known._replace(real="")
         return Location("", "unknown", False, False)
 
     def _glob(self, path: str) -> Location:

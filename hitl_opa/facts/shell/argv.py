@@ -66,7 +66,7 @@ def parse(program: Program, args: list[Word]) -> Reading:
                     out.subs.append(text)
                     style = sub.style or style
                     continue
-                if level.subs and not level.verbs and not out.unknown_sub and not out.operands:
+                if level.subs and not level.verbs and not out.unknown_sub and not out.operands and (level.otherwise or not level.does):
                     out.unknown_sub = text
                 out.words.append(word)
             if style == "posix":

@@ -84,7 +84,7 @@ def find(call: Invocation) -> Stream:
         found = []
         for start in starts[:8]:
             found += _found(start, names, depth, narrowed)
-        inner = frame.within("find", "bulk")
+        inner = frame.within("find", *(() if narrowed else ("bulk",)))
         for item in found:
             argv = [w if "{}" not in w.text else Word(w.text.replace("{}", item.text), w.text == "{}", w.origin) for w in command]
             if any("{}" in w.text for w in command[1:]) and _is_shell_with_code(command):

@@ -156,7 +156,7 @@ def xargs(call: Invocation) -> Stream:
     if stdin.text is None or (UNKNOWN in stdin.text and not listed):
         items = [Word(UNKNOWN, False, stdin.origin)]
     elif reading.flags & {"-0", "--null"} or mark or reading.flags & {"-d", "--delimiter"}:
-        items = [Word(t, listed and "*" in t, stdin.origin) for t in re.split(r"[\0\n]", stdin.text) if t]
+        items = [Word(t, listed and "*" in t, stdin.origin) for t in stdin.text.split("\n") if t]
     else:
         try:
             items = [Word(t, listed and "*" in t, stdin.origin) for t in shlex.split(stdin.text)]
