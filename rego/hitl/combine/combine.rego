@@ -112,16 +112,22 @@ stated contains r if {
 
 # --- deny beats ask beats allow
 
-denies if {
-	some r in stated
-	r.verdict == "deny"
-}
-
-asks if {
+# Asks that do not hold at level 4 are shown as what they are there: allowed, and watched.
+relaxed contains r if {
+	autonomy.level == 4
 	some r in stated
 	r.verdict == "ask"
-	autonomy.holds(r)
+	not autonomy.holds(r)
 }
+
+held := stated - relaxed
+
+verdicts contains v if {
+	some r in held
+	v := r.verdict
+}
+
+denied if "deny" in verdicts
 
 # METADATA
 # title: Nobody is there to ask
@@ -130,10 +136,10 @@ asks if {
 #   risk: low
 #   remedy: Configure an approval store, or run the agent with a reviewer.
 nobody contains r if {
-	asks
-	not denies
 	modes.alone
 	not input.context.durable
+	"ask" in verdicts
+	not denied
 	r := {
 		"rule": "modes.unattended",
 		"pack": "modes",
@@ -148,48 +154,32 @@ nobody contains r if {
 
 # METADATA
 # description: >-
-#   Undefined, and so denied, where the tool's tier said nothing: it always does.
-verdict := "deny" if denies
-
-verdict := "deny" if count(nobody) > 0
-
-verdict := "ask" if {
+#   The strictest of what holds. Undefined, and so denied, where the tool's tier said nothing: it always does.
+verdict := "deny" if {
+	denied
+} else := "deny" if {
+	count(nobody) > 0
+} else := "ask" if {
 	tiered
-	asks
-	not denies
-	count(nobody) == 0
-}
-
-verdict := "allow" if {
+	"ask" in verdicts
+} else := "allow" if {
 	tiered
-	not asks
-	not denies
 }
 
 tiered if {
-	some r in gather.stated
+	some r in gather.said
 	r.pack == "tier"
 }
 
 risk := lib.highest(stated)
 
-# An ask that does not hold at level 4 is shown as what it is there: allowed, and watched.
-shown contains r if {
-	some r in stated
-	not relaxed(r)
-}
-
-shown contains r if {
-	some s in stated
-	relaxed(s)
-	r := object.union(s, {"verdict": "allow", "message": sprintf("%s (level 4 runs it, watched)", [s.message])})
-}
+shown contains r if some r in held
 
 shown contains r if some r in nobody
 
-relaxed(r) if {
-	r.verdict == "ask"
-	not autonomy.holds(r)
+shown contains r if {
+	some s in relaxed
+	r := object.union(s, {"verdict": "allow", "message": sprintf("%s (level 4 runs it, watched)", [s.message])})
 }
 
 # Strictest first, then riskiest, then the most specific.

@@ -9,30 +9,30 @@ import data.hitl.lib
 
 said contains r if {
 	some x in data.hitl.tier.reasons
-	r := named(x, "tier")
+	r := object.union({"pack": "tier", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	some x in data.hitl.packs.effects.reasons
-	r := named(x, "effects")
+	r := object.union({"pack": "effects", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	count(lib.changed) > 0
 	some x in data.hitl.packs.files.reasons
-	r := named(x, "files")
+	r := object.union({"pack": "files", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	"path" in lib.types
 	some x in data.hitl.packs.self.reasons
-	r := named(x, "self")
+	r := object.union({"pack": "self", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	networked
 	some x in data.hitl.packs.network.reasons
-	r := named(x, "network")
+	r := object.union({"pack": "network", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 networked if "host" in lib.types
@@ -44,7 +44,7 @@ networked if count(lib.traits & {"reverse-shell", "listen"}) > 0
 said contains r if {
 	remote
 	some x in data.hitl.packs.remotes.reasons
-	r := named(x, "remotes")
+	r := object.union({"pack": "remotes", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 remote if "remote" in lib.types
@@ -54,7 +54,7 @@ remote if "database" in lib.types
 said contains r if {
 	sensitive
 	some x in data.hitl.packs.secrets.reasons
-	r := named(x, "secrets")
+	r := object.union({"pack": "secrets", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 sensitive if count(input.facts.secrets) > 0
@@ -68,57 +68,60 @@ sensitive if count((lib.taken | lib.changed) & {"credentials", "env-file", "syst
 said contains r if {
 	count(lib.traits) > 0
 	some x in data.hitl.packs.shell.reasons
-	r := named(x, "shell")
+	r := object.union({"pack": "shell", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	count(input.facts.sql) > 0
 	some x in data.hitl.packs.sql.reasons
-	r := named(x, "sql")
+	r := object.union({"pack": "sql", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	input.call.kind in ["mcp", "function"]
 	some x in data.hitl.packs.mcp.reasons
-	r := named(x, "mcp")
+	r := object.union({"pack": "mcp", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
 	some x in data.hitl.packs.sequences.reasons
-	r := named(x, "sequences")
+	r := object.union({"pack": "sequences", "remedy": "", "floor": false, "waives": []}, x)
 }
 
-said contains r if {
+# --- what the shipped packs do not vouch for: rules of the user's, and grants
+
+foreign contains x if {
 	input.approval.grant.id != ""
-	some x in data.hitl.packs.grants.reasons
-	r := named(x, "grants")
+	some r in data.hitl.packs.grants.reasons
+	x := object.union({"pack": "grants", "remedy": "", "floor": false, "waives": []}, r)
 }
 
-said contains r if {
+foreign contains x if {
 	listed(data.hitl.custom.reasons)
-	some x in data.hitl.custom.reasons
-	r := named(x, "custom")
+	some r in data.hitl.custom.reasons
+	x := named(r)
 }
 
 # METADATA
-# description: A reason with its pack and the fields that a rule may leave out.
-named(x, pack) := object.union(object.union({"remedy": "", "floor": false, "waives": []}, x), {"pack": pack}) if is_object(x)
+# description: A user's reason with the fields that a rule may leave out; its pack is not its own choice.
+named(r) := object.union(object.union({"remedy": "", "floor": false, "waives": []}, r), {"pack": "custom"}) if is_object(r)
 
 # Not an object: kept, so that it is seen as malformed instead of vanishing.
-named(x, _) := x if not is_reason(x)
+named(r) := r if not is_reason(r)
 
-is_reason(x) if is_object(x)
+is_reason(r) if is_object(r)
 
-# METADATA
-# description: What was said in the right form.
-stated contains r if {
-	some r in said
+said contains r if {
+	some r in foreign
 	well_formed(r)
 }
 
 # METADATA
 # description: True where something was said in no form that can be combined; it denies, it never vanishes.
-malformed if count(said) != count(stated)
+malformed if {
+	some r in foreign
+	not well_formed(r)
+}
 
 malformed if {
 	reasons := data.hitl.custom.reasons
@@ -142,8 +145,11 @@ listed(x) if is_array(x)
 
 listed(x) if is_object(x)
 
+# --- waivers
+
 waivers contains id if {
-	some r in stated
+	some r in foreign
+	well_formed(r)
 	some id in r.waives
 }
 
@@ -156,18 +162,20 @@ liftable(r) if {
 	r.risk != "critical"
 }
 
+lifted contains r if {
+	count(waivers) > 0
+	some r in said
+	liftable(r)
+}
+
 # METADATA
 # description: The reasons left after waivers.
-kept contains r if {
-	some r in stated
-	not liftable(r)
-}
+kept := said - lifted
 
 # METADATA
 # description: The rules whose asks were waived.
 waived contains id if {
-	some r in stated
-	liftable(r)
+	some r in lifted
 	id := r.rule
 }
 

@@ -120,24 +120,19 @@ names(found) := text if {
 	values := sort({shown(e.target) | some e in found})
 	count(values) <= 3
 	text := concat(", ", values)
-}
-
-names(found) := text if {
+} else := text if {
 	values := sort({shown(e.target) | some e in found})
-	count(values) > 3
 	text := sprintf("%s and %d more", [concat(", ", array.slice(values, 0, 3)), count(values) - 3])
 }
 
-shown(target) := target.value if target.value != ""
-
-shown(target) := target.real if {
-	target.value == ""
-	target.real != ""
-}
-
-shown(target) := concat(" ", ["a", target.type]) if {
-	target.value == ""
-	target.real == ""
+shown(target) := text if {
+	text := target.value
+	text != ""
+} else := text if {
+	text := target.real
+	text != ""
+} else := text if {
+	text := concat(" ", ["a", target.type])
 }
 
 # METADATA

@@ -22,7 +22,16 @@ verbs := {
 	"delegate": "Delegates",
 }
 
-tiered(type, verb, place) if lib.proper(object.get(data.hitl.tiers.effects, [type, verb, place], {}))
+# METADATA
+# description: The effects, a group for each type, verb and place, with the tier that the group has.
+groups contains group if {
+	some type, by_verb in lib.at
+	some verb, by_place in by_verb
+	some place, found in by_place
+	cell := object.get(data.hitl.tiers.effects, [type, verb, place], {})
+	message := sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)])
+	group := {"cell": cell, "message": message}
+}
 
 # METADATA
 # title: An effect's tier
@@ -31,16 +40,13 @@ tiered(type, verb, place) if lib.proper(object.get(data.hitl.tiers.effects, [typ
 #   risk: medium
 #   remedy: Keep the effect inside the workspace, or approve it.
 reasons contains r if {
-	some type, by_verb in lib.at
-	some verb, by_place in by_verb
-	some place, found in by_place
-	cell := object.get(data.hitl.tiers.effects, [type, verb, place], {})
-	lib.proper(cell)
+	some group in groups
+	lib.proper(group.cell)
 	r := {
 		"rule": "effects.tier",
-		"verdict": object.get(lib.permissions, cell.permission, "ask"),
-		"risk": cell.risk,
-		"message": sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)]),
+		"verdict": object.get(lib.permissions, group.cell.permission, "ask"),
+		"risk": group.cell.risk,
+		"message": group.message,
 	}
 }
 
@@ -51,24 +57,22 @@ reasons contains r if {
 #   risk: medium
 #   remedy: Give the type, verb and place a tier in your data, under tiers.effects, or approve the call.
 reasons contains r if {
-	some type, by_verb in lib.at
-	some verb, by_place in by_verb
-	some place, found in by_place
-	not tiered(type, verb, place)
+	some group in groups
+	cell := group.cell
+	not lib.proper(cell)
 	r := {
 		"rule": "effects.unlisted",
 		"verdict": "ask",
 		"risk": "medium",
-		"message": sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)]),
+		"message": group.message,
 		"remedy": "Give the type, verb and place a tier in your data, under tiers.effects, or approve the call.",
 	}
 }
 
-where("path", place) := place
-
-where(type, place) := concat(" ", [place, type]) if {
-	type != "path"
-	place != ""
+where(type, place) := place if {
+	type == "path"
+} else := type if {
+	place == ""
+} else := text if {
+	text := concat(" ", [place, type])
 }
-
-where(type, "") := type if type != "path"
