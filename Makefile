@@ -69,15 +69,15 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # pip below 25.1 knows no dependency groups
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@echo 'Installing hitl-opa and the Claude Agent SDK (about 400 MB, once) ...'
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
 	@echo 'Installing the development tools ...'
-	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
 	@touch $@
 
 .PHONY: clean
