@@ -154,8 +154,10 @@ reasons contains r if {
 #   The counters that are at their limit. A limit that is no number is always reached: a broken one
 #   must not switch itself off.
 reached contains counter if {
-	some counter in ["calls", "asked", "denied", "consecutive_denied", "repeats"]
-	beyond(object.get(input.context.counters, counter, 0), object.get(data.hitl.settings.limits, counter, "missing"))
+	some counter, value in input.context.counters
+	value > 0
+	limit := object.get(data.hitl.settings.limits, counter, "missing")
+	beyond(value, limit)
 }
 
 beyond(value, limit) if {

@@ -1,0 +1,127 @@
+# METADATA
+# title: What an ask needs
+# description: How an ask is answered, by whom and until when; the questions that come with it.
+package hitl.asking
+
+import data.hitl.combine
+import data.hitl.confidence
+import data.hitl.demands
+import data.hitl.lib
+import data.hitl.modes
+
+# --- approval: how an ask is answered
+
+obligations contains o if {
+	o := {"id": "hitl.approval", "type": "approval", "properties": {
+		"permission": permission,
+		"quorum": max({p.quorum | some p in asked} | {count(each)}),
+		"approvers": sort({g | some groups in each; some g in groups}),
+		"each": sort(each),
+		"expires_in": min({p.expires_in | some p in asked}),
+		"execution_expires_in": min({p.execution_expires_in | some p in asked}),
+		"on_timeout": on_timeout,
+		"escalation": [step | some p in sort(asked); some step in p.escalation],
+		"durable": durable,
+	}}
+}
+
+base := object.union({"approvers": [], "escalation": []}, object.get(data.hitl.tiers.approval, combine.risk, {}))
+
+# A rule's approval obligation states only what it tightens.
+asked contains b if b := base
+
+asked contains p if {
+	some stated in demands.of("approval")
+	p := object.union(base, stated)
+}
+
+default permission := "confirm"
+
+permission := "approve" if approve
+
+approve if {
+	some p in asked
+	p.permission == "approve"
+}
+
+approve if data.hitl.tier.cell.permission == "approve"
+
+approve if {
+	some type, by_verb in lib.at
+	some verb, by_place in by_verb
+	some place, _ in by_place
+	object.get(data.hitl.tiers.effects, [type, verb, place, "permission"], "") == "approve"
+}
+
+# One approver of each of these lists: two rules that name different groups both mean it.
+each contains groups if {
+	some p in asked
+	count(p.approvers) > 0
+	groups := sort(p.approvers)
+}
+
+# Whoever the settings name may approve what needs a named approver.
+each contains groups if {
+	permission == "approve"
+	count(data.hitl.settings.approvers) > 0
+	groups := sort(data.hitl.settings.approvers)
+}
+
+default on_timeout := "deny"
+
+on_timeout := "escalate" if {
+	every p in asked {
+		p.on_timeout == "escalate"
+	}
+}
+
+on_timeout := "park" if {
+	every p in asked {
+		p.on_timeout == "park"
+	}
+}
+
+# Nobody is there now: the approval outlives this process, and the call waits for it elsewhere.
+default durable := false
+
+durable if {
+	modes.alone
+	input.context.durable
+}
+
+# --- clarify: questions for the reviewer in AskUserQuestion's shape, written by policy and not by the model
+
+obligations contains o if {
+	count(questions) > 0
+	o := {"id": "hitl.clarify", "type": "clarify", "properties": {"questions": sort(questions)}}
+}
+
+questions contains q if {
+	confidence.band == "clarify"
+	q := {
+		"question": sprintf("The agent is not sure about this %s call. What should it do?", [input.call.tool]),
+		"header": "Clarify",
+		"multiSelect": false,
+		"options": [
+			{"label": "Run it", "description": "The call is what I want; run it as it is."},
+			{"label": "Do not run it", "description": "The call is not what I want."},
+		],
+	}
+}
+
+questions contains q if {
+	some p in demands.of("clarify")
+	some stated in p.questions
+	q := object.union({"header": "Clarify", "multiSelect": false, "options": []}, stated)
+}
+
+# --- context: show everything there is
+
+obligations contains o if {
+	full
+	o := {"id": "hitl.context", "type": "context", "properties": {"full": true}}
+}
+
+full if confidence.band == "escalate"
+
+full if count(demands.of("context")) > 0
