@@ -35,6 +35,7 @@ class Desk:
         servers: Servers,
         *,
         reports: bool,
+        strict: bool,
     ) -> None:
         self._guard = guard
         self._reviewer = reviewer
@@ -43,6 +44,7 @@ class Desk:
         self._confidences = confidences
         self._servers = servers
         self._reports = reports
+        self._strict = strict
 
     async def settle(self, hook: dict[str, Any], tool_use_id: str | None, context: Any) -> Settled:
         """What becomes of the call in a PreToolUse hook's input."""
@@ -54,7 +56,9 @@ class Desk:
             return self._denied_by_own(call, heard)
         call = msgspec.structs.replace(call, input=heard.input)
         if self._reports and call.tool == REPORT:
-            return self._report(call)
+            self._guard.note("note", call, confidence=self._confidences.report(call), verified=False)
+            if self._strict:  # nobody else can have put a tool in its place
+                return self._harmless(call)
         call = await self._confidences.measure(call)
         call = msgspec.structs.replace(call, annotations=await self._servers.claims(call.tool))
         ruling = await self._guard.rule(call)
@@ -89,9 +93,8 @@ class Desk:
             stop=heard.stop,
         )
 
-    def _report(self, call: ToolCall) -> Settled:
-        """The guard's own tool does nothing, so there is nothing to decide; that it was called is on record."""
-        self._guard.note("note", call, confidence=self._confidences.report(call), verified=False)
+    def _harmless(self, call: ToolCall) -> Settled:
+        """The guard's own tool does nothing, so there is nothing to decide."""
         return Settled(
             allowed=True,
             tool=call.tool,

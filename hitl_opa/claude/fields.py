@@ -20,7 +20,7 @@ KEPT = frozenset(
         # which tools there are: each call of them passes the PreToolUse hook
         *("tools", "disallowed_tools", "agents", "skills"),
         # where it runs, and what the host hears of it
-        *("cwd", "add_dirs", "user", "stderr", "debug_stderr", "max_buffer_size", "client_app"),
+        *("cwd", "add_dirs", "user", "stderr", "debug_stderr", "client_app"),
         *("include_partial_messages", "include_hook_events", "forward_subagent_text"),
         # what is kept of it
         *("session_id", "fork_session", "resume_session_at", "resume_drops_turn", "enable_file_checkpointing"),
@@ -39,6 +39,7 @@ CHANGED = frozenset(
         "can_use_tool",
         "env",
         "hooks",
+        "max_buffer_size",
         "mcp_servers",
         "setting_sources",
         "settings",

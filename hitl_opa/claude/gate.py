@@ -33,12 +33,19 @@ if TYPE_CHECKING:
 class Gate:
     """Callbacks for the SDK. None of them raises, but for cancellation, and each answers explicitly.
 
-    ``limit`` is how long one call may take to be settled, in seconds. ``own_requests`` are the
+    ``limit`` is how long one call may take to be settled, in seconds. ``start`` holds session_id, cwd
+    and permission_mode as far as they are known before the first hook. ``own_requests`` are the
     user's PermissionRequest hooks, whose denials stand and whose other words are recorded only.
     """
 
     def __init__(
-        self, guard: Guard, desk: Desk, place: Place, limit: float, own_requests: Sequence[HookMatcher] = ()
+        self,
+        guard: Guard,
+        desk: Desk,
+        place: Place,
+        limit: float,
+        start: dict[str, Any],
+        own_requests: Sequence[HookMatcher] = (),
     ) -> None:
         self._guard = guard
         self._desk = desk
@@ -46,7 +53,7 @@ class Gate:
         self._limit = limit
         self._own_requests = list(own_requests)
         self._open = Open()
-        self._seen: dict[str, Any] = {}
+        self._seen = start
         self._log = open_log()
 
     # --- before a call
@@ -101,7 +108,7 @@ class Gate:
         try:
             async with asyncio.timeout(self._limit):
                 settled = await self._desk.settle(hook, tool_use_id, context)
-            self._seen = {k: hook[k] for k in ("session_id", "cwd", "permission_mode") if k in hook}
+            self._seen = {**self._seen, **{k: hook[k] for k in self._seen if k in hook}}
         except asyncio.CancelledError:
             # the CLI has given this call up, or the host is leaving; either way it does not run
             self._failure(hook, tool_use_id, CallRefused("it was given up before it was decided"))

@@ -36,6 +36,9 @@ MARGIN = 5.0
 LONGEST = 2_000_000.0
 """Seconds; the CLI counts in milliseconds of 31 bits."""
 
+BUFFER = 64 * 1024 * 1024
+"""Bytes. By default the SDK ends a session whose CLI sends more than 1 MiB at once; a large call is to be decided."""
+
 NEVER = "hitl-opa: policy decides"
 """Content of an allow rule that matches no call: it makes a tool available and grants nothing."""
 
@@ -82,8 +85,9 @@ def protect(
         principal=_login() if principal is None else principal,
         unattended=human is None,
     )
-    desk = Desk(guard, human, place, own, Confidences(confidence), Servers(servers), reports=self_report)
-    gate = Gate(guard, desk, place, limit, _matchers(options, "PermissionRequest"))
+    strict = options.strict_mcp_config or not trust_settings
+    desk = Desk(guard, human, place, own, Confidences(confidence), Servers(servers), reports=self_report, strict=strict)
+    gate = Gate(guard, desk, place, limit, _start(options, cwd), _matchers(options, "PermissionRequest"))
     return dataclasses.replace(
         options,
         hooks=_hooks(options, gate, limit),
@@ -92,7 +96,8 @@ def protect(
         setting_sources=options.setting_sources if trust_settings and options.setting_sources else [],
         settings=_settings(options, cwd),
         mcp_servers=servers,
-        strict_mcp_config=options.strict_mcp_config or not trust_settings,
+        strict_mcp_config=strict,
+        max_buffer_size=options.max_buffer_size or BUFFER,
         verbatim_prompts=options.verbatim_prompts or not trust_prompts,
         env={**options.env, **dict.fromkeys(NEUTRALISED, "")},
     )
@@ -156,6 +161,15 @@ def _settings(options: ClaudeAgentOptions, cwd: str) -> str | None:
     if options.resume or options.continue_conversation:
         settings = always_ask(settings)
     return json.dumps(settings) if settings else None
+
+
+def _start(options: ClaudeAgentOptions, cwd: str) -> dict[str, Any]:
+    """What is known of the session before its first hook: a resumed one may ask before that."""
+    return {
+        "session_id": options.resume or options.session_id or "",
+        "cwd": cwd,
+        "permission_mode": options.permission_mode or "default",
+    }
 
 
 def _servers(options: ClaudeAgentOptions, self_report: bool) -> Any:

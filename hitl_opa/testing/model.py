@@ -7,11 +7,10 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from http.server import ThreadingHTTPServer
 from typing import Self
 
 from hitl_opa.testing.turns import Block, Body, ToolResult, Turn, flat, text, tool_results
-from hitl_opa.testing.wire import handler
+from hitl_opa.testing.wire import Server, handler
 
 MAIN = ""
 EXHAUSTED = "(the script has ended)"
@@ -43,8 +42,7 @@ class ScriptedModel:
         """The tool calls that the model made, oldest first."""
         self.times: list[tuple[str, float]] = []
         """("asked" | "answered", `time.monotonic`) of every request for a message."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self._say, self._answered))
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), handler(self._say, self._answered))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:

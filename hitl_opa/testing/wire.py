@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from hitl_opa.testing.turns import Block, Body
@@ -15,6 +16,16 @@ USAGE = {"input_tokens": 10, "output_tokens": 10, "cache_creation_input_tokens":
 
 Say = Callable[[Body], list[Block]]
 """What the model says to a request: finished blocks, ids and all."""
+
+
+class Server(ThreadingHTTPServer):
+    """Serves until it is shut down, and says nothing of clients that went away."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def handler(say: Say, answered: Callable[[], None]) -> type[BaseHTTPRequestHandler]:
@@ -45,14 +56,12 @@ def handler(say: Say, answered: Callable[[], None]) -> type[BaseHTTPRequestHandl
         def _message(self, body: Body) -> None:
             try:
                 message = _message(body, say(body))
+                data = _events(message) if body.get("stream") else json.dumps(message).encode()
             except Exception as error:  # noqa: BLE001 - a broken script must end the run, with its reason
                 problem = {"type": "invalid_request_error", "message": f"the script failed: {error!r}"}
                 self._json({"type": "error", "error": problem}, 400)
                 return
-            if body.get("stream"):
-                self._send(_events(message), "text/event-stream")
-            else:
-                self._json(message)
+            self._send(data, "text/event-stream" if body.get("stream") else "application/json")
             answered()
 
         def _json(self, value: Any, status: int = 200) -> None:

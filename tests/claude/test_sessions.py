@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import sys
@@ -17,6 +18,7 @@ from mcp.types import ToolAnnotations
 
 from hitl_opa.audit import AuditLog
 from hitl_opa.guard import Guard
+from hitl_opa.model import Answer, Choice
 from hitl_opa.testing import Sandbox, ScriptedReviewer, run_agent, tool_use
 
 pytestmark = pytest.mark.cli
@@ -315,7 +317,7 @@ async def deferred(sandbox: Sandbox, call: dict[str, Any], options: ClaudeAgentO
     return run.result.session_id
 
 
-@pytest.mark.parametrize("mode", ["default", "bypassPermissions", "acceptEdits"])
+@pytest.mark.parametrize("mode", ["default", "bypassPermissions", "acceptEdits", "plan"])
 @pytest.mark.parametrize(
     "call",
     [tool_use("Bash", command="touch made"), tool_use("Read", file_path="f"), tool_use("mcp__lab__ping")],
@@ -338,7 +340,8 @@ async def test_a_deferred_call_of_a_resumed_session_is_decided(
     session = await deferred(sandbox, call, options)
     guard = make_guard(decision("deny"))
     run = await run_agent(["done"], dataclasses.replace(options, resume=session), guard=guard, sandbox=sandbox)
-    assert asked(guard), "the call was not put to policy"
+    assert {d["agent"]["mode"] for d in asked(guard)} == {mode}, "the call was not put to policy"
+    assert {d["agent"]["session"] for d in asked(guard)} == {session}
     assert sandbox.files() == {"f"}
     assert pinged == []
     assert "TOP-SECRET" not in json.dumps(run.model.requests)
@@ -399,3 +402,102 @@ async def test_calls_that_the_cli_refuses_are_closed(agent: Any, guard: Guard, a
         guard=guard,
     )
     assert [r.get("outcome") for r in audit.records() if r.kind == "outcome"] == ["blocked"]
+
+
+# --- more than one at a time
+
+
+async def test_sessions_may_share_protected_options(guard: Guard, sandbox: Sandbox) -> None:
+    protected = guard.protect(dataclasses.replace(BYPASS, cwd=sandbox.cwd))
+    turns = [tool_use("Bash", command="touch made-$RANDOM"), tool_use("Bash", command="touch DENY"), "done"]
+    runs = await asyncio.gather(*(run_agent(turns, protected, sandbox=sandbox) for _ in range(3)))
+    assert [[c.ran for c in run.calls] for run in runs] == [[True, False]] * 3
+    assert "DENY" not in sandbox.files()
+    assert len({d["agent"]["session"] for d in asked(guard)}) == 3
+
+
+async def test_a_subagents_call_is_not_asked_twice(agent: Any, make_guard: Callable[..., Guard]) -> None:
+    """The CLI's own rule asks again about what the guard has settled for this agent."""
+    guard = make_guard()
+    reviewer = ScriptedReviewer("approve")
+    run = await agent(
+        tool_use("Agent", description="x", prompt="ERRAND", subagent_type="general-purpose", run_in_background=False),
+        options=ClaudeAgentOptions(settings='{"permissions": {"ask": ["Bash"]}}'),
+        guard=guard,
+        reviewer=reviewer,
+        agents={"ERRAND": [tool_use("Bash", command="true # ASK"), "sub done"]},
+    )
+    assert run.calls[1].ran
+    assert len(reviewer.requests) == 1
+    assert len(asked(guard)) == 2
+
+
+# --- what the reviewer and policy change
+
+
+async def test_an_edit_is_what_runs(agent: Any, guard: Guard, audit: AuditLog, sandbox: Sandbox) -> None:
+    edited = Answer(choice=Choice.EDIT, input={"command": "touch made"}, reason="Not that file.")
+    run = await agent(
+        tool_use("Bash", command="touch other # ASK"), guard=guard, reviewer=ScriptedReviewer(edited), options=BYPASS
+    )
+    assert run.calls[0].ran_with == {"command": "touch made"}
+    assert sandbox.files() == {"made"}
+    assert "Not that file." in json.dumps(run.model.requests[-1])
+    assert [r.get("matches") for r in audit.records() if r.kind == "outcome"] == [True]
+
+
+async def test_an_edit_that_policy_denies_does_not_run(agent: Any, guard: Guard, sandbox: Sandbox) -> None:
+    edited = Answer(choice=Choice.EDIT, input={"command": "touch DENY"})
+    run = await agent(
+        tool_use("Bash", command="touch other # ASK"), guard=guard, reviewer=ScriptedReviewer(edited), options=BYPASS
+    )
+    assert run.executed == []
+    assert sandbox.files() == set()
+
+
+async def test_a_rewrite_of_policy_is_what_runs(agent: Any, make_guard: Callable[..., Guard], sandbox: Sandbox) -> None:
+    rewrite = {"id": "x", "type": "rewrite", "properties": {"input": {"command": "touch made"}}}
+    run = await agent(
+        tool_use("Bash", command="touch other"), guard=make_guard(decision("allow", obligations=[rewrite]))
+    )
+    assert run.calls[0].ran_with == {"command": "touch made"}
+    assert sandbox.files() == {"made"}
+
+
+# --- inputs at the edge
+
+
+async def test_large_calls_are_decided(agent: Any, guard: Guard, sandbox: Sandbox) -> None:
+    """More than the SDK takes by default, which would end the session."""
+    content = "x" * 1_500_000
+    run = await agent(
+        tool_use("Write", file_path="DENY", content=content),
+        tool_use("Bash", command="touch made"),
+        guard=guard,
+        options=BYPASS,
+    )
+    assert [c.ran for c in run.calls] == [False, True]
+    assert sandbox.files() == {"made"}
+
+
+async def test_text_that_is_none_is_refused(agent: Any, guard: Guard, sandbox: Sandbox) -> None:
+    run = await agent(
+        tool_use("Bash", command="touch a\ud800b"),
+        tool_use("Bash", command="touch a\x00b"),
+        tool_use("Write", file_path="a", content="x\ud800"),
+        tool_use("Bash", command="touch made"),
+        guard=guard,
+        options=BYPASS,
+    )
+    assert [c.ran for c in run.calls] == [False, False, False, True]
+    assert sandbox.files() == {"made"}
+
+
+async def test_suggestions_are_not_echoed(agent: Any, guard: Guard, sandbox: Sandbox) -> None:
+    """The CLI suggests to persist a rule when it asks; nothing is written, and it asks again."""
+    given = ClaudeAgentOptions(settings='{"permissions": {"ask": ["Bash(touch:*)"]}}')
+    run = await agent(
+        tool_use("Bash", command="touch one"), tool_use("Bash", command="touch two"), guard=guard, options=given
+    )
+    assert [c.ran for c in run.calls] == [True, True]
+    assert sandbox.files() == {"one", "two"}
