@@ -17,7 +17,20 @@ from hitl_opa.model import CallFacts, Facts, ToolCall
 
 __all__ = ["Known", "program_data", "read_facts", "redact"]
 
-PROTECTED_BRANCHES = ("main", "master", "trunk", "develop", "production", "prod", "release", "release/*", "releases/*", "stable", "gh-pages", "hotfix/*")
+PROTECTED_BRANCHES = (
+    "main",
+    "master",
+    "trunk",
+    "develop",
+    "production",
+    "prod",
+    "release",
+    "release/*",
+    "releases/*",
+    "stable",
+    "gh-pages",
+    "hotfix/*",
+)
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,7 +75,7 @@ class Places(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A built-in tool: its kind, effects without a field, and the acts on each input field; ``need``: fields it must have."""
+    """A built-in tool: kind, acts without a field, acts on each input field; ``need``: fields it must have."""
 
     kind: str
     does: Acts = ()

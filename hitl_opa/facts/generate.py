@@ -19,7 +19,23 @@ from hitl_opa.facts.shell.specials import TABLE
 
 HERE = Path(__file__).parent
 TARGET = HERE / "programs.json"
-_KEYS = {"does", "operands", "last", "bare", "options", "values", "flags", "subs", "verbs", "otherwise", "style", "special", "inform", "like", "example"}
+_KEYS = {
+    "does",
+    "operands",
+    "last",
+    "bare",
+    "options",
+    "values",
+    "flags",
+    "subs",
+    "verbs",
+    "otherwise",
+    "style",
+    "special",
+    "inform",
+    "like",
+    "example",
+}
 
 
 class BadData(ValueError):
@@ -90,10 +106,10 @@ def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = Fals
     if unknown := set(entry) - _KEYS:
         raise BadData(f"{where}: no such key: {', '.join(sorted(unknown))}")
     operands = entry.get("operands")
-    options = {name: () for name in _names(entry.get("values"))}
+    options: dict[str, Acts] = dict.fromkeys(_names(entry.get("values")), ())
     for names, value in (entry.get("options") or {}).items():
         options.update(dict.fromkeys(_names(names), acts(value, where)))
-    flags = {name: (Act("inform"),) for name in _names(entry.get("inform"))}
+    flags: dict[str, Acts] = {name: (Act("inform"),) for name in _names(entry.get("inform"))}
     for names, value in (entry.get("flags") or {}).items():
         flags.update(dict.fromkeys(_names(names), acts(value, where)))
     subs = {}
@@ -110,11 +126,19 @@ def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = Fals
         raise BadData(f"{where}: no such special: {special!r}")
     return Program(
         does=acts(entry.get("does"), where),
-        operands=tuple(acts(o, where) for o in (operands if isinstance(operands, list) else [] if operands is None else [operands])),
-        last=acts(entry.get("last"), where), bare=acts(entry.get("bare"), where),
-        options=options, flags=flags, subs=subs, verbs=verbs, otherwise=acts(entry.get("otherwise"), where),
-        style=entry.get("style", ""), special=special,
-    )  # fmt: skip
+        operands=tuple(
+            acts(o, where) for o in (operands if isinstance(operands, list) else [] if operands is None else [operands])
+        ),
+        last=acts(entry.get("last"), where),
+        bare=acts(entry.get("bare"), where),
+        options=options,
+        flags=flags,
+        subs=subs,
+        verbs=verbs,
+        otherwise=acts(entry.get("otherwise"), where),
+        style=entry.get("style", ""),
+        special=special,
+    )
 
 
 def merged(entry: dict[str, Any], where: str, entries: dict[str, Any]) -> dict[str, Any]:
@@ -194,13 +218,20 @@ def read_places() -> Places:
             else:
                 names[name] = place
     return Places(
-        absolute=table("places"), exact={k: v.rstrip("=") for k, v in raw["absolute"].items()},
-        home=table("home"), workspace=table("workspace"), anywhere=table("anywhere"), names=names, globs=globs,
-        bin_dirs=frozenset(_quoted(raw["bin_dirs"])), home_bin_dirs=frozenset(_quoted(raw["home_bin_dirs"])),
-        workspace_bin_dirs=frozenset(_quoted(raw["workspace_bin_dirs"])), variables=raw["variables"],
+        absolute=table("places"),
+        exact={k: v.rstrip("=") for k, v in raw["absolute"].items()},
+        home=table("home"),
+        workspace=table("workspace"),
+        anywhere=table("anywhere"),
+        names=names,
+        globs=globs,
+        bin_dirs=frozenset(_quoted(raw["bin_dirs"])),
+        home_bin_dirs=frozenset(_quoted(raw["home_bin_dirs"])),
+        workspace_bin_dirs=frozenset(_quoted(raw["workspace_bin_dirs"])),
+        variables=raw["variables"],
         hosts={h: place for place, hs in raw["hosts"].items() for h in _quoted(hs)},
         suffixes=[(s, place) for place, ss in raw["suffixes"].items() for s in _quoted(ss)],
-    )  # fmt: skip
+    )
 
 
 def read_tools() -> dict[str, Tool]:
@@ -208,9 +239,12 @@ def read_tools() -> dict[str, Tool]:
     for names, entry in yaml.safe_load((HERE / "tools.yaml").read_text("utf-8")).items():
         where = f"tools.yaml: {names}"
         tool = Tool(
-            kind=entry["kind"], does=acts(entry.get("does"), where), need=tuple(_names(entry.get("need"))),
-            bare=acts(entry.get("bare"), where), fields={k: acts(v, where) for k, v in (entry.get("fields") or {}).items()},
-        )  # fmt: skip
+            kind=entry["kind"],
+            does=acts(entry.get("does"), where),
+            need=tuple(_names(entry.get("need"))),
+            bare=acts(entry.get("bare"), where),
+            fields={k: acts(v, where) for k, v in (entry.get("fields") or {}).items()},
+        )
         out.update(dict.fromkeys(names.split(), tool))
     return out
 
@@ -227,15 +261,23 @@ def read_names() -> Names:
         return out
 
     return Names(
-        verbs=table("verbs"), objects=table("objects"), fields=table("fields"),
+        verbs=table("verbs"),
+        objects=table("objects"),
+        fields=table("fields"),
         groups={k: frozenset(_names(v)) for k, v in raw["groups"].items()},
-    )  # fmt: skip
+    )
 
 
 def build() -> bytes:
     """The bytes that ``programs.json`` should have."""
     secrets = [SecretPattern(**s) for s in yaml.safe_load((HERE / "secrets.yaml").read_text("utf-8"))]
-    data = {"programs": read_programs(), "places": read_places(), "tools": read_tools(), "names": read_names(), "secrets": secrets}
+    data = {
+        "programs": read_programs(),
+        "places": read_places(),
+        "tools": read_tools(),
+        "names": read_names(),
+        "secrets": secrets,
+    }
     encoded = msgspec.json.encode(_trimmed(msgspec.to_builtins(data)), order="deterministic")
     msgspec.json.decode(encoded, type=Data)
     return encoded + b"\n"

@@ -9,7 +9,16 @@ from hitl_opa.model import Command, DiffFact, Effect, Facts, Opaque, PathFact, S
 MAX_EFFECTS = 512
 MAX_TEXT = 300  # characters of a quoted piece
 _ACCESS = {"read": "read", "write": "write", "delete": "delete", "execute": "execute"}
-_HASHES = ("shadow", "gshadow", "master.passwd", "opasswd", "password", "krb5.keytab", "ssh_host_", "dslocal")  # files of /etc that hold secrets
+_HASHES = (
+    "shadow",
+    "gshadow",
+    "master.passwd",
+    "opasswd",
+    "password",
+    "krb5.keytab",
+    "ssh_host_",
+    "dslocal",
+)  # files of /etc that hold secrets
 _EMPTY: tuple[str, ...] = ()
 
 
@@ -28,7 +37,19 @@ class Ledger:
         self.sql: list[SqlFact] = []
         self.diff = DiffFact()
 
-    def effect(self, verb: str, type: str, value: str = "", *, place: str = "", real: str = "", inside: bool = False, via: str = "", traits: tuple[str, ...] = _EMPTY, certain: bool = True) -> None:
+    def effect(
+        self,
+        verb: str,
+        type: str,
+        value: str = "",
+        *,
+        place: str = "",
+        real: str = "",
+        inside: bool = False,
+        via: str = "",
+        traits: tuple[str, ...] = _EMPTY,
+        certain: bool = True,
+    ) -> None:
         if len(value) > MAX_TEXT * 4:
             value = value[: MAX_TEXT * 4]
         key = (verb, type, value, real, place, certain, traits)
@@ -37,10 +58,28 @@ class Ledger:
         if len(self._effects) >= MAX_EFFECTS:
             self.opaque("too-large", "more effects than are listed", via)
             return
-        target = Target(type=type, value=value.replace(UNKNOWN, "?") if UNKNOWN in value else value, real=real, place=place, inside=inside)
-        self._effects[key] = Effect(verb=Verb(verb), target=target, via=via, certain=certain, traits=sorted(set(traits)))
+        target = Target(
+            type=type,
+            value=value.replace(UNKNOWN, "?") if UNKNOWN in value else value,
+            real=real,
+            place=place,
+            inside=inside,
+        )
+        self._effects[key] = Effect(
+            verb=Verb(verb), target=target, via=via, certain=certain, traits=sorted(set(traits))
+        )
 
-    def path(self, verb: str, text: str, cwd: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY, glob: bool = False, certain: bool = True) -> str:
+    def path(
+        self,
+        verb: str,
+        text: str,
+        cwd: str,
+        *,
+        via: str = "",
+        traits: tuple[str, ...] = _EMPTY,
+        glob: bool = False,
+        certain: bool = True,
+    ) -> str:
         """An effect on a path; returns its place."""
         if len(self._effects) >= MAX_EFFECTS:
             self.opaque("too-large", "more effects than are listed", via)
@@ -49,23 +88,46 @@ class Ledger:
         if verb == "read" and at.place == "system-auth" and at.real.rpartition("/")[2].startswith(_HASHES):
             traits = (*traits, "secret")
         if verb == "delete" and "recursive" in traits and "bulk" in traits:
-            traits = (*traits, "all")  # whole trees that nobody named one by one
+            traits = (*traits, "all", "irreversible")  # whole trees that nobody named one by one
         if glob and verb != "read" and "bulk" not in traits:
             traits = (*traits, "bulk")
-        self.effect(verb, "path", text, place=at.place, real=at.real, inside=at.inside, via=via, traits=traits, certain=certain and at.certain)
+        self.effect(
+            verb,
+            "path",
+            text,
+            place=at.place,
+            real=at.real,
+            inside=at.inside,
+            via=via,
+            traits=traits,
+            certain=certain and at.certain,
+        )
         access = _ACCESS.get(verb, "write")
-        shown = text.replace(UNKNOWN, "?")[:MAX_TEXT * 4]
-        self._paths.setdefault((at.real or shown, access), PathFact(value=shown, real=at.real, access=access, place=at.place, inside=at.inside))
+        shown = text.replace(UNKNOWN, "?")[: MAX_TEXT * 4]
+        self._paths.setdefault(
+            (at.real or shown, access),
+            PathFact(value=shown, real=at.real, access=access, place=at.place, inside=at.inside),
+        )
         return at.place
 
-    def url(self, verb: str, text: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY, certain: bool = True) -> str:
+    def url(
+        self, verb: str, text: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY, certain: bool = True
+    ) -> str:
         """An effect on the host that ``text`` (a URL, ``host:port`` or host) names; returns its place."""
         fact = self._urls.get(text)
         if fact is None:
-            fact = read_url(text[:MAX_TEXT * 8], self.pinned)
+            fact = read_url(text[: MAX_TEXT * 8], self.pinned)
             if len(self._urls) < MAX_EFFECTS:
                 self._urls[text] = fact
-        self.effect(verb, "host", fact.host, place=fact.place, via=via, traits=traits, certain=certain and fact.place != "unknown")
+        self.effect(
+            verb,
+            "host",
+            fact.host,
+            place=fact.place,
+            via=via,
+            traits=traits,
+            certain=certain and fact.place != "unknown",
+        )
         return fact.place
 
     def host(self, verb: str, host: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY) -> str:
@@ -85,6 +147,11 @@ class Ledger:
 
     def facts(self) -> Facts:
         return Facts(
-            effects=list(self._effects.values()), opaque=list(self._opaque.values()), commands=self.commands,
-            paths=list(self._paths.values()), urls=list(self._urls.values()), sql=self.sql, diff=self.diff,
-        )  # fmt: skip
+            effects=list(self._effects.values()),
+            opaque=list(self._opaque.values()),
+            commands=self.commands,
+            paths=list(self._paths.values()),
+            urls=list(self._urls.values()),
+            sql=self.sql,
+            diff=self.diff,
+        )

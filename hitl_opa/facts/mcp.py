@@ -28,7 +28,12 @@ def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) ->
         value = annotations.get(key)
         return Flag(known=True, value=value) if isinstance(value, bool) else Flag()
 
-    claims = Claims(read_only=flag("readOnlyHint"), destructive=flag("destructiveHint"), idempotent=flag("idempotentHint"), open_world=flag("openWorldHint"))
+    claims = Claims(
+        read_only=flag("readOnlyHint"),
+        destructive=flag("destructiveHint"),
+        idempotent=flag("idempotentHint"),
+        open_world=flag("openWorldHint"),
+    )
     return Mcp(server=server, tool=name, claims=claims)
 
 
@@ -50,7 +55,12 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     objects = {data.objects.get(w, "") for w in words} - {""}
     fields = _fields(arguments, data.fields)
     touched = _arguments(ledger, shell, frame, title, kind, fields)
-    place = "production" if "production" in objects or any(str(v).lower() in ("prod", "production", "live") for k, v, _ in fields if k == "environment") else "service"
+    place = (
+        "production"
+        if "production" in objects
+        or any(str(v).lower() in ("prod", "production", "live") for k, v, _ in fields if k == "environment")
+        else "service"
+    )
     traits: set[str] = set()
     if "secret" in objects and kind == "query":
         kind = "secret"
@@ -60,7 +70,7 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
 
 
 def _kind(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
-    """The class of the first word that has one, unless a later word is stronger (``get_or_create``, ``search_and_delete``)."""
+    """The class of the first word that has one, unless a later word is stronger (``get_or_create``)."""
     found = [(verbs[w], i) for i, w in enumerate(words) if w in verbs]
     if not found:
         return "", -1
@@ -88,13 +98,17 @@ def _texts(value: Any) -> list[str]:
     return []
 
 
-def _arguments(ledger: Ledger, shell: Shell, frame: Any, title: str, kind: str, fields: list[tuple[str, Any, str]]) -> set[str]:
+def _arguments(
+    ledger: Ledger, shell: Shell, frame: Any, title: str, kind: str, fields: list[tuple[str, Any, str]]
+) -> set[str]:
     """Effects that the arguments alone decide; returns which sorts were found."""
     touched: set[str] = set()
     for field, value, key in fields:
         for text in _texts(value):
             if field == "path" and _path_like(text):
-                verb = {"delete": "delete", "query": "read", "secret": "read"}.get(kind, "write" if kind in ("write", "publish", "") else "read")
+                verb = {"delete": "delete", "query": "read", "secret": "read"}.get(
+                    kind, "write" if kind in ("write", "publish", "") else "read"
+                )
                 low = key.lower()
                 if low.startswith(("src", "source", "old", "input")) and kind != "delete":
                     verb = "read"
@@ -130,12 +144,51 @@ def _path_like(text: str) -> bool:
 def _sql_like(text: str) -> bool:
     head = text.lstrip(" (\n\t;").split(None, 1)
     return bool(head) and head[0].lower() in (
-        "select", "insert", "update", "delete", "drop", "create", "alter", "truncate", "with", "grant", "revoke", "merge", "copy", "explain",
-        "show", "describe", "call", "exec", "execute", "vacuum", "attach", "pragma", "set", "begin", "replace", "do", "load", "values", "table", "use", "--", "/*",
-    )  # fmt: skip
+        "select",
+        "insert",
+        "update",
+        "delete",
+        "drop",
+        "create",
+        "alter",
+        "truncate",
+        "with",
+        "grant",
+        "revoke",
+        "merge",
+        "copy",
+        "explain",
+        "show",
+        "describe",
+        "call",
+        "exec",
+        "execute",
+        "vacuum",
+        "attach",
+        "pragma",
+        "set",
+        "begin",
+        "replace",
+        "do",
+        "load",
+        "values",
+        "table",
+        "use",
+        "--",
+        "/*",
+    )
 
 
-def _effect(ledger: Ledger, kind: str, objects: set[str], place: str, value: str, title: str, traits: set[str], touched: set[str]) -> None:
+def _effect(
+    ledger: Ledger,
+    kind: str,
+    objects: set[str],
+    place: str,
+    value: str,
+    title: str,
+    traits: set[str],
+    touched: set[str],
+) -> None:
     if touched & {"sql", "command"} and kind in ("query", "run", ""):
         return
     if kind == "query":
@@ -160,7 +213,14 @@ def _effect(ledger: Ledger, kind: str, objects: set[str], place: str, value: str
         ledger.effect("spend", "account", value, place="remote", via=title)
         return
     if kind == "grant" or (kind in ("write", "delete", "stop") and "account" in objects):
-        ledger.effect("delete" if kind == "delete" else "configure", "account", value, place="remote", via=title, traits=("irreversible",) if kind == "delete" else ())
+        ledger.effect(
+            "delete" if kind == "delete" else "configure",
+            "account",
+            value,
+            place="remote",
+            via=title,
+            traits=("irreversible",) if kind == "delete" else (),
+        )
         return
     if kind == "delete":
         if "path" not in touched:

@@ -38,7 +38,11 @@ def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
         low = word.lower()
         if low in skip and i + 1 < len(words):
             continue
-        if low in nouns and how == "any" and any(verbs.get(w.lower()) and w.lower() not in nouns for w in words[i + 1 : i + 3]):
+        if (
+            low in nouns
+            and how == "any"
+            and any(verbs.get(w.lower()) and w.lower() not in nouns for w in words[i + 1 : i + 3])
+        ):
             continue
         pieces = re.split(r"[-:.]", low)
         kind = verbs.get(low) or verbs.get(pieces[0])
@@ -56,15 +60,27 @@ def only_asks(words: list[str]) -> bool:
     data = load().names
     kinds = [data.verbs.get(w.lower(), "") or data.verbs.get(re.split(r"[-:.]", w.lower())[0], "") for w in words[:4]]
     plain = data.groups["asks"]
-    return all(k in ("", "query", "local") or w.lower() in data.groups["nouns"] for k, w in zip(kinds, words, strict=False)) and any(
-        w.lower() in plain or re.split(r"[-:.]", w.lower())[0] in plain or re.split(r"[-:.]", w.lower())[-1] in plain for w in words[:3]
+    return all(
+        k in ("", "query", "local") or w.lower() in data.groups["nouns"] for k, w in zip(kinds, words, strict=False)
+    ) and any(
+        w.lower() in plain or re.split(r"[-:.]", w.lower())[0] in plain or re.split(r"[-:.]", w.lower())[-1] in plain
+        for w in words[:3]
     )
 
 
 _REMOTE = {
-    "query": ("query", ()), "delete": ("delete", ("irreversible",)), "write": ("configure", ()), "run": ("execute", ()), "send": ("send", ("upload",)),
-    "spend": ("spend", ()), "publish": ("publish", ()), "grant": ("configure", ()), "stop": ("stop", ()), "local": ("read", ()), "secret": ("read", ("secret",)),
-}  # fmt: skip
+    "query": ("query", ()),
+    "delete": ("delete", ("irreversible",)),
+    "write": ("configure", ()),
+    "run": ("execute", ()),
+    "send": ("send", ("upload",)),
+    "spend": ("spend", ()),
+    "publish": ("publish", ()),
+    "grant": ("configure", ()),
+    "stop": ("stop", ()),
+    "local": ("read", ()),
+    "secret": ("read", ("secret",)),
+}
 
 
 def remote_act(kind: str, place: str) -> Act:

@@ -6,6 +6,8 @@ Not covered: hard links (one inode, two names), bind mounts, and anything that c
 reading and the call. An approval binds to real paths and content hashes for that reason.
 """
 
+# ruff: noqa: PTH100, PTH115, PTH120
+
 from __future__ import annotations
 
 import fnmatch
@@ -50,7 +52,9 @@ class Paths:
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
-        self._protected = tuple(p for raw in protected for p in {_plain(raw).casefold(), self._real(_plain(raw)).casefold()} if p)
+        self._protected = tuple(
+            p for raw in protected for p in {_plain(raw).casefold(), self._real(_plain(raw)).casefold()} if p
+        )
 
     def locate(self, text: str, cwd: str, *, glob: bool = False) -> Location:
         """Where ``text`` lies when used in ``cwd`` (``UNKNOWN`` where that is not known)."""
@@ -73,7 +77,11 @@ class Paths:
                 return f"{(self.home if not user else cwd) or UNKNOWN}/{rest}"
             if user == "-":
                 return f"{UNKNOWN}/{rest}"
-            base = "/root" if user == "root" else f"{os.path.dirname(self.home) if self.home.count('/') > 1 else '/home'}/{user}"
+            base = (
+                "/root"
+                if user == "root"
+                else f"{os.path.dirname(self.home) if self.home.count('/') > 1 else '/home'}/{user}"
+            )
             return f"{base}/{rest}"
         if len(text) > 2 and text[1] == ":" and (match := _DRIVE.match(text)):
             return f"/{match[1].lower()}/" + text[match.end() :].replace("\\", "/")
@@ -87,10 +95,7 @@ class Paths:
             return self._partly_known(path)
         if len(path) > 4096:
             return Location(path[:4096], "unknown", False, False)
-        if "/." in path or "//" in path or path[-1:] == "/":
-            lexical = _normal(path)
-        else:
-            lexical = path
+        lexical = _normal(path) if "/." in path or "//" in path or path[-1:] == "/" else path
         if glob:
             return self._glob(lexical)
         real = self._real(lexical) if "/.." not in path else _normal(os.path.realpath(path))
@@ -130,7 +135,12 @@ class Paths:
         base = self._real(folder) if folder != "/" else "/"
         pattern = path[match.start() :]
         rest = path[len(folder) if folder != "/" else 0 :]
-        if rest.strip("*/.?") == "" and rest[:2] in ("/*", "/?", "/[", "/."):  # everything in the folder: as the folder itself
+        if rest.strip("*/.?") == "" and rest[:2] in (
+            "/*",
+            "/?",
+            "/[",
+            "/.",
+        ):  # everything in the folder: as the folder itself
             found = self._location(base, True)
             return found._replace(real=base.rstrip("/") + rest)
         sample = self._location(base.rstrip("/") + rest, True)

@@ -21,7 +21,13 @@ MAX_DEPTH = 64  # nesting of the input
 MAX_NAME = 256
 
 
-def read_call(call: ToolCall, protected: tuple[str, ...], pinned: frozenset[str], trusted: frozenset[str], branches: tuple[str, ...]) -> tuple[CallFacts, Facts]:
+def read_call(
+    call: ToolCall,
+    protected: tuple[str, ...],
+    pinned: frozenset[str],
+    trusted: frozenset[str],
+    branches: tuple[str, ...],
+) -> tuple[CallFacts, Facts]:
     _check(call)
     paths = Paths(cwd=call.cwd, workspace=call.workspace, home=call.home, protected=protected)
     ledger = Ledger(paths, pinned=pinned, protected_branches=branches)
@@ -39,13 +45,22 @@ def read_call(call: ToolCall, protected: tuple[str, ...], pinned: frozenset[str]
     found = secrets.facts(call.input)
     if found:
         facts = msgspec.structs.replace(facts, secrets=found)
-    return CallFacts(id=call.id, tool=call.tool, kind=kind, input=call.input, mcp=mcp.identity(call.tool, call.annotations, trusted), claimed_risk=call.claimed_risk), facts
+    return CallFacts(
+        id=call.id,
+        tool=call.tool,
+        kind=kind,
+        input=call.input,
+        mcp=mcp.identity(call.tool, call.annotations, trusted),
+        claimed_risk=call.claimed_risk,
+    ), facts
 
 
 def _check(call: ToolCall) -> None:
     """Refuses what no document can hold: lone surrogates, foreign types, bottomless nesting, too much."""
     try:
-        encoded = msgspec.json.encode([call.tool, call.id, call.cwd, call.workspace, call.home, call.input, call.annotations])
+        encoded = msgspec.json.encode(
+            [call.tool, call.id, call.cwd, call.workspace, call.home, call.input, call.annotations]
+        )
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise CallRefused(f"the call is no JSON document: {type(e).__name__}") from e
     if len(encoded) > MAX_INPUT:
@@ -118,7 +133,9 @@ def _act(ledger: Ledger, shell: Shell, frame: Frame, act: Act, word: Word, title
 
         read_code(shell, frame, act.place, word, UNREAD, title)
     elif act.kind == "effect":
-        ledger.effect(act.verb, act.type, "" if word.text == "." else word.text, place=act.place, via=title, traits=act.traits)
+        ledger.effect(
+            act.verb, act.type, "" if word.text == "." else word.text, place=act.place, via=title, traits=act.traits
+        )
 
 
 def _diff(arguments: dict[str, Any]) -> DiffFact:

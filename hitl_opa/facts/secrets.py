@@ -46,6 +46,11 @@ def facts(value: Any) -> list[SecretFact]:
     return list(seen.values())
 
 
+def suspect(text: str) -> bool:
+    """Whether `redact` may find something in the value whose JSON text, escapes resolved, this is."""
+    return len(text) > MAX_SCAN or bool(find(text))
+
+
 def redact(value: Any) -> Any:
     """The same JSON value with each secret replaced by ``[secret:kind]``; keys are redacted too."""
     if isinstance(value, str):

@@ -17,24 +17,46 @@ if TYPE_CHECKING:
     from hitl_opa.facts.ledger import Ledger
 
 MAX_SQL = 32_768
+MAX_STATEMENTS = 256
 _DIALECTS = ("postgres", "mysql", "", "tsql", "sqlite", "bigquery", "snowflake", "oracle")
 # A SELECT of names, numbers and comparisons from one table, nothing else: no calls, no INTO, no sub-statements.
-_SIMPLE = re.compile(r"\s*select\s+(?:\*|[\w.\"`, ]+|count\(\*\))\s+from\s+([\w.\"`]+)(?:\s+where\s+[\w.]+\s*(?:=|<|>|<=|>=|<>|!=)\s*(?:\d+|'[^'\\]*'))?(?:\s+order\s+by\s+[\w.]+(?:\s+(?:asc|desc))?)?(?:\s+limit\s+\d+)?\s*;?\s*\Z", re.IGNORECASE)
+_SIMPLE = re.compile(
+    r"\s*select\s+(?:\*|[\w.\"`, ]+|count\(\*\))\s+from\s+([\w.\"`]+)"
+    r"(?:\s+where\s+[\w.]+\s*(?:=|<|>|<=|>=|<>|!=)\s*(?:\d+|'[^'\\]*'))?"
+    r"(?:\s+order\s+by\s+[\w.]+(?:\s+(?:asc|desc))?)?(?:\s+limit\s+\d+)?\s*;?\s*\Z",
+    re.IGNORECASE,
+)
 _NOT_NAMES = re.compile(r"\b(?:into|insert|update|delete|union|from|for)\b", re.IGNORECASE)
-_QUERIES = re.compile(r"(?is)\s*(?:show|describe|desc|explain(?!\s+(?:\([^)]*analy[sz]e[^)]*\)|analy[sz]e))|help|use|pragma\s+(?:table_info|table_list|index_list|database_list|foreign_key_list|schema_version|user_version|compile_options|journal_mode|integrity_check|quick_check|page_count)\b[^=]*|set\s+(?:names|search_path|statement_timeout|client_encoding|session|local)\b|begin|start\s+transaction|commit|rollback|end)\b[^;]*;?\s*\Z")
+_QUERIES = re.compile(
+    r"(?is)\s*(?:show|describe|desc|explain(?!\s+(?:\([^)]*analy[sz]e[^)]*\)|analy[sz]e))|help|use|pragma\s+(?:table_info|table_list|index_list|database_list|foreign_key_list|schema_version|user_version|compile_options|journal_mode|integrity_check|quick_check|page_count)\b[^=]*|set\s+(?:names|search_path|statement_timeout|client_encoding|session|local)\b|begin|start\s+transaction|commit|rollback|end)\b[^;]*;?\s*\Z"
+)
 _META = re.compile(r"\s*[\\.]([A-Za-z!?+]+)\s*(.*)", re.DOTALL)
-_DANGER = re.compile(r"(?is)xp_cmdshell|\bsp_configure\b|\bsp_OACreate\b|into\s+(?:outfile|dumpfile)|load_file\s*\(|\bcopy\b.+\b(?:program|to|from)\b|\blo_(?:import|export)\b|pg_(?:read|write)_file|pg_ls_dir|load\s+data|load_extension|\bsystem\b\s|utl_http|utl_file|dblink|pg_terminate_backend|pg_reload_conf|sys_(?:exec|eval)|\bnextval\b|\bsetval\b|attach\s+database")
-_CALLS_THAT_WRITE = re.compile(r"(?i)\b(?:setval|nextval|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|lo_import|lo_unlink|lo_export|pg_read_file|pg_read_binary_file|pg_ls_dir|pg_write_file|pg_file_write|dblink\w*|load_extension|writefile|edit|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|pg_sleep|sleep|benchmark|pg_rotate_logfile|pg_switch_wal|pg_create_\w+|pg_drop_\w+|pg_advisory_\w+|set_config|query_to_xml|txid_current|utl_http\.\w+|system)\s*\(")
+_DANGER = re.compile(
+    r"(?is)xp_cmdshell|\bsp_configure\b|\bsp_OACreate\b|into\s+(?:outfile|dumpfile)|load_file\s*\(|\bcopy\b.{1,2000}?\b(?:program|to|from)\b|\blo_(?:import|export)\b|pg_(?:read|write)_file|pg_ls_dir|load\s+data|load_extension|\bsystem\b\s|utl_http|utl_file|dblink|pg_terminate_backend|pg_reload_conf|sys_(?:exec|eval)|\bnextval\b|\bsetval\b|attach\s+database"
+)
+_CALLS_THAT_WRITE = re.compile(
+    r"(?i)\b(?:setval|nextval|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|lo_import|lo_unlink|lo_export|pg_read_file|pg_read_binary_file|pg_ls_dir|pg_write_file|pg_file_write|dblink\w*|load_extension|writefile|edit|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|pg_sleep|sleep|benchmark|pg_rotate_logfile|pg_switch_wal|pg_create_\w+|pg_drop_\w+|pg_advisory_\w+|set_config|query_to_xml|txid_current|utl_http\.\w+|system)\s*\("
+)
 
 
-def read_sql(ledger: Ledger, text: str, *, via: str, traits: tuple[str, ...] = (), certain: bool = True, shell: Callable[[str], object] | None = None) -> None:
+def read_sql(
+    ledger: Ledger,
+    text: str,
+    *,
+    via: str,
+    traits: tuple[str, ...] = (),
+    certain: bool = True,
+    shell: Callable[[str], object] | None = None,
+) -> None:
     """Effects of one or more statements; ``shell`` reads commands that a client runs (``\\! ls``)."""
     if len(text) > MAX_SQL:
         ledger.opaque("too-large", f"{len(text)} characters of SQL", via)
         return
     plain = text.replace(UNKNOWN, "unknown_0")
     match = _SIMPLE.match(plain)
-    if match and not _NOT_NAMES.search(plain[: match.start(1)].lower().removeprefix("select").rstrip().removesuffix("from")):
+    if match and not _NOT_NAMES.search(
+        plain[: match.start(1)].lower().removeprefix("select").rstrip().removesuffix("from")
+    ):
         _fact(ledger, "select", [match[1].strip('"`')], "where" in plain.lower(), via, traits, certain, "query")
         return
     rest = _meta(ledger, plain, via, traits, certain, shell)
@@ -46,14 +68,34 @@ def read_sql(ledger: Ledger, text: str, *, via: str, traits: tuple[str, ...] = (
     _statements(ledger, rest, via, traits, certain)
 
 
-def _fact(ledger: Ledger, verb: str, tables: list[str], where: bool, via: str, traits: tuple[str, ...], certain: bool, effect: str, extra: tuple[str, ...] = ()) -> None:
+def _fact(
+    ledger: Ledger,
+    verb: str,
+    tables: list[str],
+    where: bool,
+    via: str,
+    traits: tuple[str, ...],
+    certain: bool,
+    effect: str,
+    extra: tuple[str, ...] = (),
+) -> None:
     if len(ledger.sql) < 256:
         ledger.sql.append(SqlFact(verb=verb, tables=tables[:32], where=where))
     place = "production" if any(re.search(r"(?i)(?:^|[^a-z])prod(?:uction)?(?:$|[^a-z])", t) for t in tables) else ""
-    ledger.effect(effect, "database", ", ".join(tables[:8]), place=place, via=via, traits=tuple(sorted({*traits, *extra})), certain=certain)
+    ledger.effect(
+        effect,
+        "database",
+        ", ".join(tables[:8]),
+        place=place,
+        via=via,
+        traits=tuple(sorted({*traits, *extra})),
+        certain=certain,
+    )
 
 
-def _meta(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], certain: bool, shell: Callable[[str], object] | None) -> str:
+def _meta(
+    ledger: Ledger, text: str, via: str, traits: tuple[str, ...], certain: bool, shell: Callable[[str], object] | None
+) -> str:
     """Lines for the client (``\\dt``, ``.tables``); returns the SQL that is left."""
     left = []
     for line in text.split("\n"):
@@ -66,7 +108,31 @@ def _meta(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], certain:
             if shell is not None:
                 shell(value)
             ledger.effect("execute", "code", value, place="inline", via=via, traits=traits, certain=certain)
-        elif name in ("copy", "o", "out", "w", "g", "output", "once", "dump", "save", "backup", "i", "ir", "include", "read", "import", "restore", "load", "clone", "open", "excel", "log", "tee", "source"):
+        elif name in (
+            "copy",
+            "o",
+            "out",
+            "w",
+            "g",
+            "output",
+            "once",
+            "dump",
+            "save",
+            "backup",
+            "i",
+            "ir",
+            "include",
+            "read",
+            "import",
+            "restore",
+            "load",
+            "clone",
+            "open",
+            "excel",
+            "log",
+            "tee",
+            "source",
+        ):
             if "|" in value:
                 ledger.opaque("sql-command", line, via)
             writes = name not in ("i", "ir", "include", "read", "import", "load", "source", "dump")
@@ -76,7 +142,14 @@ def _meta(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], certain:
                 ledger.opaque("sql-command", line, via)
                 ledger.effect("execute", "database", value, via=via, traits=traits, certain=certain)
             else:
-                ledger.effect("write" if writes or name == "import" else "read", "database", value, via=via, traits=traits, certain=certain)
+                ledger.effect(
+                    "write" if writes or name == "import" else "read",
+                    "database",
+                    value,
+                    via=via,
+                    traits=traits,
+                    certain=certain,
+                )
         else:
             ledger.effect("query", "database", "", via=via, traits=traits, certain=certain)
     return "\n".join(left)
@@ -90,9 +163,11 @@ def _statements(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], ce
     from sqlglot import expressions as exp
 
     statements = [s for s in parsed if s is not None]
-    bulk = len(statements) > 1
-    for statement in statements:
-        _statement(ledger, statement, exp, text, via, traits, certain, multiple=bulk)
+    if len(statements) > MAX_STATEMENTS:
+        ledger.opaque("too-large", f"{len(statements)} SQL statements", via)
+    writes = _CALLS_THAT_WRITE.search(text) is not None
+    for statement in statements[:MAX_STATEMENTS]:
+        _statement(ledger, statement, exp, text if len(statements) == 1 else "", via, traits, certain, writes=writes)
     if _DANGER.search(text):
         _dangerous(ledger, text, via, traits, certain)
 
@@ -116,13 +191,17 @@ def _parse(text: str) -> list[Any] | None:
     return best
 
 
-def _statement(ledger: Ledger, node: Any, exp: Any, text: str, via: str, traits: tuple[str, ...], certain: bool, *, multiple: bool) -> None:
+def _statement(
+    ledger: Ledger, node: Any, exp: Any, text: str, via: str, traits: tuple[str, ...], certain: bool, *, writes: bool
+) -> None:
     tables = [t.sql() for t in node.find_all(exp.Table)][:32]
     kind = type(node).__name__
     name = kind.lower()
     where = node.find(exp.Where) is not None
     extra: tuple[str, ...] = ()
-    inner = {type(n).__name__ for n in node.find_all(exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Merge)} - {kind}
+    inner = {
+        type(n).__name__ for n in node.find_all(exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Merge)
+    } - {kind}
     if kind == "Command":
         _unparsed(ledger, node.sql(), via, traits, certain)
         return
@@ -141,7 +220,20 @@ def _statement(ledger: Ledger, node: Any, exp: Any, text: str, via: str, traits:
         effect = "write"
         if kind == "Insert" and node.args.get("overwrite"):
             extra = ("overwrite",)
-    elif kind in ("Select", "Union", "Except", "Intersect", "Subquery", "Values", "Describe", "Show", "With", "Table", "Summarize", "Paren"):
+    elif kind in (
+        "Select",
+        "Union",
+        "Except",
+        "Intersect",
+        "Subquery",
+        "Values",
+        "Describe",
+        "Show",
+        "With",
+        "Table",
+        "Summarize",
+        "Paren",
+    ):
         effect = "query"
         if node.find(exp.Into) is not None or inner & {"Insert", "Update", "Create", "Merge"}:
             effect, name = "write", "select-into"
@@ -149,18 +241,40 @@ def _statement(ledger: Ledger, node: Any, exp: Any, text: str, via: str, traits:
             effect, extra = "delete", ("no-where",) if not where else ()
         if kind == "Select" and node.args.get("locks"):
             effect = "write"
-        if kind == "Describe" and re.search(r"(?i)analy[sz]e", text) and re.search(r"(?i)\b(?:insert|update|delete|merge)\b", text):
+        if (
+            kind == "Describe"
+            and re.search(r"(?i)analy[sz]e", text or node.sql())
+            and re.search(r"(?i)\b(?:insert|update|delete|merge)\b", text or node.sql())
+        ):
             effect = "write"
-        if _CALLS_THAT_WRITE.search(text):
+        if writes:
             effect = "execute" if effect == "query" else effect
-    elif kind in ("Create", "Alter", "AlterColumn", "Comment", "Index", "Analyze", "RenameTable", "Refresh", "Cache", "Uncache", "Clone"):
-        effect = "configure" if kind != "Create" or str(node.args.get("kind", "")).upper() not in ("TABLE", "VIEW", "INDEX") else "write"
+    elif kind in (
+        "Create",
+        "Alter",
+        "AlterColumn",
+        "Comment",
+        "Index",
+        "Analyze",
+        "RenameTable",
+        "Refresh",
+        "Cache",
+        "Uncache",
+        "Clone",
+    ):
+        effect = (
+            "configure"
+            if kind != "Create" or str(node.args.get("kind", "")).upper() not in ("TABLE", "VIEW", "INDEX")
+            else "write"
+        )
         if kind == "Alter" and re.search(r"(?i)\bdrop\b", node.sql()):
             extra = ("irreversible",)
         if kind == "Create" and node.args.get("replace"):
             extra = ("overwrite",)
     elif kind in ("Grant", "Revoke"):
-        ledger.effect("configure", "account", ", ".join(tables), place="remote", via=via, traits=traits, certain=certain)
+        ledger.effect(
+            "configure", "account", ", ".join(tables), place="remote", via=via, traits=traits, certain=certain
+        )
         effect = "configure"
     elif kind in ("Use", "Set", "Pragma", "Transaction", "Commit", "Rollback", "Semicolon", "Declare"):
         effect = "query"
@@ -175,7 +289,6 @@ def _statement(ledger: Ledger, node: Any, exp: Any, text: str, via: str, traits:
     else:
         _unparsed(ledger, node.sql(), via, traits, certain)
         return
-    del multiple
     _fact(ledger, name, tables, where, via, traits, certain, effect, extra)
 
 
@@ -187,9 +300,17 @@ def _unparsed(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], cert
         return
     ledger.opaque("sql-command", text, via)
     effect, extra = {
-        "drop": ("delete", ("bulk", "irreversible")), "truncate": ("delete", ("bulk", "irreversible")), "delete": ("delete", ()), "flush": ("configure", ()),
-        "grant": ("configure", ()), "revoke": ("configure", ()), "alter": ("configure", ()), "create": ("configure", ()), "insert": ("write", ()), "update": ("write", ()),
-    }.get(first, ("execute", ()))  # fmt: skip
+        "drop": ("delete", ("bulk", "irreversible")),
+        "truncate": ("delete", ("bulk", "irreversible")),
+        "delete": ("delete", ()),
+        "flush": ("configure", ()),
+        "grant": ("configure", ()),
+        "revoke": ("configure", ()),
+        "alter": ("configure", ()),
+        "create": ("configure", ()),
+        "insert": ("write", ()),
+        "update": ("write", ()),
+    }.get(first, ("execute", ()))
     _fact(ledger, first or "unknown", [], False, via, traits, certain, effect, extra)
     if _DANGER.search(text):
         _dangerous(ledger, text, via, traits, certain)
@@ -197,10 +318,13 @@ def _unparsed(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], cert
 
 def _dangerous(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], certain: bool) -> None:
     low = text.lower()
-    if re.search(r"xp_cmdshell|sp_oacreate|sys_exec|sys_eval|copy\b.+\bprogram\b|\bsystem\b\s", low, re.DOTALL):
+    if re.search(r"xp_cmdshell|sp_oacreate|sys_exec|sys_eval|copy\b.{1,2000}?\bprogram\b|\bsystem\b\s", low, re.DOTALL):
         ledger.effect("execute", "code", text, place="unknown", via=via, traits=traits, certain=certain)
         ledger.opaque("sql-command", text, via)
-    for match in re.finditer(r"(?is)into\s+(?:outfile|dumpfile)\s+'([^']+)'|\bcopy\b.+?\bto\s+'([^']+)'", text):
+    for match in re.finditer(r"(?is)into\s+(?:outfile|dumpfile)\s+'([^']+)'|\bcopy\b.{1,2000}?\bto\s+'([^']+)'", text):
         ledger.path("write", match[1] or match[2], "", via=via, traits=traits, certain=certain)
-    for match in re.finditer(r"(?is)load_file\s*\(\s*'([^']+)'|pg_read_\w*file\s*\(\s*'([^']+)'|\bcopy\b.+?\bfrom\s+'([^']+)'|infile\s+'([^']+)'", text):
+    for match in re.finditer(
+        r"(?is)load_file\s*\(\s*'([^']+)'|pg_read_\w*file\s*\(\s*'([^']+)'|\bcopy\b.{1,2000}?\bfrom\s+'([^']+)'|infile\s+'([^']+)'",
+        text,
+    ):
         ledger.path("read", next(g for g in match.groups() if g), "", via=via, traits=traits, certain=certain)

@@ -14,7 +14,18 @@ from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.model import UrlFact
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/{1,3}([^/?#\s]*)")
-_PORTS = {"http": 80, "https": 443, "ftp": 21, "ssh": 22, "ws": 80, "wss": 443, "git": 9418, "sftp": 22, "ldap": 389, "redis": 6379}
+_PORTS = {
+    "http": 80,
+    "https": 443,
+    "ftp": 21,
+    "ssh": 22,
+    "ws": 80,
+    "wss": 443,
+    "git": 9418,
+    "sftp": 22,
+    "ldap": 389,
+    "redis": 6379,
+}
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)\Z")
 
 
@@ -34,7 +45,13 @@ def read_url(text: str, pinned: frozenset[str] = frozenset()) -> UrlFact:
     if digits.isascii() and digits.isdigit() and len(digits) < 6:
         port = int(digits)
     host = host.lower().rstrip(".")
-    return UrlFact(value=text.replace(UNKNOWN, "?"), scheme=scheme, host=host.replace(UNKNOWN, "?"), port=port, place=place_of(host, pinned))
+    return UrlFact(
+        value=text.replace(UNKNOWN, "?"),
+        scheme=scheme,
+        host=host.replace(UNKNOWN, "?"),
+        port=port,
+        place=place_of(host, pinned),
+    )
 
 
 def place_of(host: str, pinned: frozenset[str] = frozenset()) -> str:
@@ -70,7 +87,9 @@ def _ipv4(host: str) -> int | None:
     if len(parts) > 4 or not all(_NUMBER.match(p) for p in parts) or len(host) > 40:
         return None
     try:
-        numbers = [int(p, 16) if p[:2] in ("0x", "0X") else int(p, 8) if len(p) > 1 and p[0] == "0" else int(p) for p in parts]
+        numbers = [
+            int(p, 16) if p[:2] in ("0x", "0X") else int(p, 8) if len(p) > 1 and p[0] == "0" else int(p) for p in parts
+        ]
     except ValueError:
         return None
     *head, tail = numbers
@@ -83,7 +102,12 @@ def _address_place(address: int) -> str:
     first, second = address >> 24, address >> 16 & 255
     if first == 127 or address == 0:
         return "loopback"
-    if first == 10 or (first == 172 and 16 <= second < 32) or (first == 192 and second == 168) or (first == 100 and 64 <= second < 128):
+    if (
+        first == 10
+        or (first == 172 and 16 <= second < 32)
+        or (first == 192 and second == 168)
+        or (first == 100 and 64 <= second < 128)
+    ):
         return "private"
     if first == 169 and second == 254:
         return "metadata"

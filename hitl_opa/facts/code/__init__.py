@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 MAX_CODE = 65_536
 
 
-def read_code(shell: Shell, frame: Frame, language: str, word: Word, stdin: Stream, via: str, *, script: bool = False) -> Stream:
-    """Effects of code in ``language``. ``script``: it is a file of the workspace, which may do what project code does."""
+def read_code(
+    shell: Shell, frame: Frame, language: str, word: Word, stdin: Stream, via: str, *, script: bool = False
+) -> Stream:
+    """Effects of code in ``language``. ``script``: a file of the workspace."""
     if len(word.text) > MAX_CODE:
         shell.ledger.opaque("too-large", f"{len(word.text)} characters of {language}", via)
         return UNREAD
@@ -37,7 +39,7 @@ def read_code(shell: Shell, frame: Frame, language: str, word: Word, stdin: Stre
     if language == "powershell":
         from hitl_opa.facts.code.powershell import read_powershell
 
-        return read_powershell(shell, frame, word, stdin, via)
+        return read_powershell(shell, frame, word, via)
     if re.match(r"\s*[a-z][\w./-]* -[^(){}=;'\"`]*\Z", word.text):  # a shell command handed to the wrong interpreter
         shell.script(word.text.replace(UNKNOWN, "${__}"), frame, UNREAD, via=via)
     from hitl_opa.facts.code.calls import read_calls

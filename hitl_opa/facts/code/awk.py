@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
@@ -12,48 +13,67 @@ from hitl_opa.facts.shell.words import Word
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
+MAX_TEXT = 16_384
+MAX_CALLS = 64
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _CONCAT = re.compile(_STRING + r"|[^\s\"]+")
 
 
 def read_awk(shell: Shell, frame: Frame, word: Word) -> None:
     text = word.text
-    if "system" in text:
-        for match in re.finditer(r"\bsystem\s*\(", text):
-            _command(shell, frame, _value(_balanced(text, match.end())))
+    if len(text) > MAX_TEXT:
+        shell.ledger.opaque("too-large", f"{len(text)} characters of awk", "awk")
+        text = text[:MAX_TEXT]
+    for match in islice(re.finditer(r"\bsystem\s*\(", text), MAX_CALLS):
+        _command(shell, frame, _value(_balanced(text, match.end())))
     for match in re.finditer(_STRING + r"\s*\|&?\s*getline", text):
         _command(shell, frame, _text(match[1]))
-    if re.search(r"[\w$)]\s*\|&?\s*getline", re.sub(_STRING, '""', text)) and not re.search(r'""\s*\|&?\s*getline', re.sub(_STRING, '""', text)):
+    if re.search(r"[\w$)]\s*\|&?\s*getline", re.sub(_STRING, '""', text)) and not re.search(
+        r'""\s*\|&?\s*getline', re.sub(_STRING, '""', text)
+    ):
         _command(shell, frame, UNKNOWN)
-    for match in re.finditer(r"\bprintf?\b[^\n;}]*?(?<!\|)\|(?!\|)&?\s*([^\n;}]+)", _no_comparisons(text)):
-        _command(shell, frame, _value(match[1]))
-    for match in re.finditer(r"\bprintf?\b([^\n;}]*)", text):
-        tail = re.sub(_STRING, lambda m: "\x01" * len(m[0]), match[1])
-        tail = re.sub(r"\([^()]*\)", lambda m: "\x02" * len(m[0]), tail)
-        at = tail.find(">")
-        if at >= 0:
-            target = match[1][at:].lstrip("> ")
-            name = _value(target)
-            shell.path("write", Word(name), frame, via="awk", traits=("append",) if tail[at : at + 2] == ">>" else ("overwrite",))
+    masked = re.sub(_STRING, lambda m: "\x01" * len(m[0]), text)
+    for match in re.finditer(r"[^\n;{}]+", masked):
+        _print(shell, frame, masked[match.start() : match.end()], text[match.start() : match.end()])
     for match in re.finditer(r"\bgetline\b[^\n;}]*<\s*" + _STRING, text):
         shell.path("read", Word(_text(match[1])), frame, via="awk")
     if re.search(r'"/inet[46]?/(?:tcp|udp)/', text):
-        shell.ledger.effect("send", "host", "?", place="unknown", via="awk", traits=tuple(sorted({"upload", *frame.traits})))
+        shell.ledger.effect(
+            "send", "host", "?", place="unknown", via="awk", traits=tuple(sorted({"upload", *frame.traits}))
+        )
     if "@load" in text or "@include" in text:
         shell.ledger.opaque("inline-code", text, "awk")
 
 
-def _no_comparisons(text: str) -> str:
-    return text.replace("||", "  ")
+def _print(shell: Shell, frame: Frame, masked: str, text: str) -> None:
+    """A statement's ``print … | command`` or ``print … > file``; ``masked`` is the text with strings blanked out."""
+    found = re.search(r"\bprintf?\b", masked)
+    if found is None:
+        return
+    for _ in range(3):  # comparisons in parentheses are no redirects
+        masked = re.sub(r"\([^()]*\)", lambda m: "\x02" * len(m[0]), masked)
+    masked = masked.replace("||", "\x02\x02")
+    pipe, out = masked.find("|", found.end()), masked.find(">", found.end())
+    if pipe >= 0:
+        _command(shell, frame, _value(text[pipe + 1 :].lstrip("& ")))
+    elif out >= 0:
+        appends = masked[out : out + 2] == ">>"
+        shell.path(
+            "write",
+            Word(_value(text[out:].lstrip("> "))),
+            frame,
+            via="awk",
+            traits=("append",) if appends else ("overwrite",),
+        )
 
 
 def _balanced(text: str, start: int) -> str:
     depth = 1
-    for i in range(start, len(text)):
+    for i in range(start, min(len(text), start + 4096)):
         depth += {"(": 1, ")": -1}.get(text[i], 0)
         if not depth:
             return text[start:i]
-    return text[start:]
+    return text[start : start + 4096]
 
 
 def _text(body: str) -> str:

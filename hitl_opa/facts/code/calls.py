@@ -5,6 +5,8 @@ whose argument is not a constant is opaque, and code with nothing recognisable i
 do anything (``eval``, ``require`` of the unknown, backticks) is opaque ``inline-code``.
 """
 
+# ruff: noqa: E501  (tables read better a language a line)
+
 from __future__ import annotations
 
 import re
@@ -17,6 +19,8 @@ from hitl_opa.facts.shell.words import Word
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
+MAX_CALLS = 64
+MAX_ARGUMENTS = 4096
 _STR = r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`|q[qxw]?\{([^}]*)\}|q[qxw]?\(([^)]*)\)|%[qQxw]?[\{\(\[]([^\}\)\]]*)[\}\)\]]|q[qxw]?/([^/]*)/)"""
 _STRING = re.compile(_STR)
 _RUN = {
@@ -66,7 +70,7 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
     plain = _uncommented(text, language)
     socket = bool(re.search(r"(?i)socket|net\.connect|net\.createConnection|fsockopen", plain)) and language != "r"
     for arguments in _calls(plain, _RUN[language]):
-        _command(shell, frame, arguments, via, language, socket)
+        _command(shell, frame, arguments, via, socket)
     if language in ("perl", "ruby", "php"):
         for match in re.finditer(r"`((?:[^`\\]|\\.)+)`|(?:qx|%x)\s*[\{\(/]([^\}\)/]*)[\}\)/]", plain):
             shell.script(_gaps(match[1] or match[2] or "", language), frame, UNREAD, via=via)
@@ -76,17 +80,32 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
         for arguments in _calls(plain, r"File\.(?:open|new)"):
             values = _strings(arguments)
             mode = values[1] if len(values) > 1 else "r"
-            shell.path("write" if any(c in mode for c in "wa+") else "read", Word(values[0] if values else UNKNOWN), frame, via=via)
+            shell.path(
+                "write" if any(c in mode for c in "wa+") else "read",
+                Word(values[0] if values else UNKNOWN),
+                frame,
+                via=via,
+            )
     for verb, table in (("read", _READ), ("write", _WRITE), ("delete", _DELETE)):
         for arguments in _calls(plain, table[language]):
             values = _strings(arguments)
             if not arguments.strip() and not values:
                 continue
-            count = 2 if re.match(r"\s*" + _STR + r"\s*,\s*" + _STR, arguments) and verb == "write" and not re.search(r"write|append|put_contents", table[language][:0]) else 1
+            count = 2 if verb == "write" and re.match(r"\s*" + _STR + r"\s*,\s*" + _STR, arguments) else 1
             for value in values[: 1 if count == 1 else 2] or [UNKNOWN]:
-                if verb == "write" and count == 2 and value is values[-1] and re.search(r"(?i)writeFile|appendFile|File\.write|put_contents|write\(", plain):
+                if (
+                    verb == "write"
+                    and count == 2
+                    and value is values[-1]
+                    and re.search(r"(?i)writeFile|appendFile|File\.write|put_contents|write\(", plain)
+                ):
                     break
-                recursive = ("recursive",) if re.search(r"recursive|rm_r|rm_rf|rmtree|remove_tree", arguments + plain[:400]) and verb == "delete" else ()
+                recursive = (
+                    ("recursive",)
+                    if re.search(r"recursive|rm_r|rm_rf|rmtree|remove_tree", arguments + plain[:400])
+                    and verb == "delete"
+                    else ()
+                )
                 place = shell.path(verb, Word(value, "*" in value), frame, via=via, traits=recursive)
                 if place in ("credentials", "env-file", "system-auth") and verb == "read":
                     origin |= {"secret"}
@@ -97,29 +116,41 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
         shell.ledger.opaque("inline-code", text, via)
     if language == "node" and re.search(r"process\.kill|\bkill\s*\(", plain):
         shell.ledger.effect("stop", "process", "", place="unknown", via=via, traits=frame.traits)
-    if re.search(r"\bfork\b\s*(?:while|\(\)?\s*while|\|\||;?\s*\})|while\s*\(?\s*(?:1|true)?\s*\)?\s*\{?\s*fork", plain):
-        shell.ledger.effect("execute", "process", "fork", place="all", via=via, traits=("fork-bomb",), certain=frame.certain)
+    if re.search(
+        r"\bfork\b\s*(?:while|\(\)?\s*while|\|\||;?\s*\})|while\s*\(?\s*(?:1|true)?\s*\)?\s*\{?\s*fork", plain
+    ):
+        shell.ledger.effect(
+            "execute", "process", "fork", place="all", via=via, traits=("fork-bomb",), certain=frame.certain
+        )
     if UNKNOWN in text and language in ("perl", "ruby", "php", "node") and re.match(r"\s*" + UNKNOWN, text):
         shell.ledger.opaque("dynamic-code", text, via)
     return Stream(None, origin & frozenset({"secret", "remote"}))
 
 
 def _uncommented(text: str, language: str) -> str:
-    if language == "node" or language == "php":
-        return re.sub(r"(?m)(?<![:\"'\w])//[^\n]*$|/\*.*?\*/", "", text, flags=re.DOTALL) if "/*" in text or "//" in text and "://" not in text else text
+    if language in {"node", "php"}:
+        return (
+            re.sub(r"(?m)(?<![:\"'\w])//[^\n]*$|/\*.*?\*/", "", text, flags=re.DOTALL)
+            if "/*" in text or ("//" in text and "://" not in text)
+            else text
+        )
     return text
 
 
 def _calls(text: str, names: str) -> list[str]:
     """The argument text of each call of one of ``names``, with or without parentheses."""
-    out = []
-    for match in re.finditer(r"(?<![\w$@%])(?:[\w$]+(?:\([^()]*\))?(?:\.|::|->))*" + names + r"(?=\s*[\(\s\"'`{]|\s+q)", text):
-        rest = text[match.end() :].lstrip()
+    out: list[str] = []
+    for match in re.finditer(
+        r"(?<![\w$@%])(?:[\w$]{1,64}(?:\([^()]{0,200}\))?(?:\.|::|->)){0,8}" + names + r"(?=\s*[\(\s\"'`{]|\s+q)", text
+    ):
+        if len(out) >= MAX_CALLS:
+            break
+        rest = text[match.end() : match.end() + MAX_ARGUMENTS].lstrip()
         if rest[:1] == "(":
             out.append(_balanced(rest[1:]))
         elif rest[:1] in "\"'`{[" or rest[:1] == "q" or rest[:1] in "$@%":
-            out.append(re.split(r"[;\n]", rest, maxsplit=1)[0] if rest[:1] not in "\"'`" or True else rest)
-    return out[:64]
+            out.append(re.split(r"[;\n]", rest, maxsplit=1)[0])
+    return out
 
 
 def _balanced(text: str) -> str:
@@ -158,7 +189,7 @@ def _gaps(text: str, language: str) -> str:
     return re.sub(r"#\{[^}]*\}|\$\{[^}]*\}", "${__}", text) if language in ("ruby", "node", "php") else text
 
 
-def _command(shell: Shell, frame: Frame, arguments: str, via: str, language: str, socket: bool) -> None:
+def _command(shell: Shell, frame: Frame, arguments: str, via: str, socket: bool) -> None:
     from hitl_opa.facts.shell.code import shell_text
 
     values = _strings(arguments)
@@ -166,12 +197,28 @@ def _command(shell: Shell, frame: Frame, arguments: str, via: str, language: str
     inner = frame.within(via)
     if not values or not re.match(r"[\[\(]?\s*(?:" + _STR + r"|q)", head):
         if socket:
-            shell.ledger.effect("execute", "code", "", place="remote", via=via, traits=tuple(sorted({"reverse-shell", *frame.traits})), certain=frame.certain)
+            shell.ledger.effect(
+                "execute",
+                "code",
+                "",
+                place="remote",
+                via=via,
+                traits=tuple(sorted({"reverse-shell", *frame.traits})),
+                certain=frame.certain,
+            )
         shell.ledger.opaque("dynamic-code", arguments, via)
         shell.ledger.effect("execute", "code", "", place="unknown", via=via, traits=frame.traits, certain=frame.certain)
         return
     if socket and re.match(r"(?:/bin/)?(?:ba|z|da|k)?sh\b|cmd(?:\.exe)?\b|powershell", values[0]):
-        shell.ledger.effect("execute", "code", values[0], place="remote", via=via, traits=tuple(sorted({"reverse-shell", *frame.traits})), certain=frame.certain)
+        shell.ledger.effect(
+            "execute",
+            "code",
+            values[0],
+            place="remote",
+            via=via,
+            traits=tuple(sorted({"reverse-shell", *frame.traits})),
+            certain=frame.certain,
+        )
     if len(values) > 1 and re.match(r"[\[\(]?\s*" + _STR + r"\s*,\s*(?:[\[\(]\s*)?" + _STR, head):
         shell.run([Word(v) for v in values], inner, UNREAD)
     else:
@@ -198,9 +245,22 @@ def _network(shell: Shell, frame: Frame, text: str, language: str, via: str, ori
         return
     if not re.search(_NET[language], text):
         return
-    sends = bool(re.search(r"(?i)method\s*:\s*[\"'](?:post|put|patch|delete)|\.(?:post|put|patch|delete|write)\b|POST|socket|connect|CURLOPT_POST", text)) or "secret" in origin
+    sends = (
+        bool(
+            re.search(
+                r"(?i)method\s*:\s*[\"'](?:post|put|patch|delete)|\.(?:post|put|patch|delete|write)\b|POST|socket|connect|CURLOPT_POST",
+                text,
+            )
+        )
+        or "secret" in origin
+    )
     traits = {*frame.traits, "upload" if sends else "download", *(("secret",) if "secret" in origin and sends else ())}
     urls = re.findall(r"(?:https?|wss?|ftp)://[^\s\"'`)]+", text)
-    hosts = re.findall(r"(?:connect|createConnection|fsockopen|TCPSocket\.\w+|Socket::INET->new|inet_aton|PeerAddr\s*=>|\$i\s*=|host\s*[:=])\s*\(?\s*(?:\d+\s*,\s*)?[\"']([\w.:-]+)[\"']", text)
+    hosts = re.findall(
+        r"(?:connect|createConnection|fsockopen|TCPSocket\.\w+|Socket::INET->new|inet_aton|PeerAddr\s*=>|\$i\s*=|host\s*[:=])\s*\(?\s*(?:\d+\s*,\s*)?[\"']([\w.:-]+)[\"']",
+        text,
+    )
     for url in [*urls, *hosts][:16] or [UNKNOWN]:
-        shell.ledger.url("send" if sends else "receive", url, via=via, traits=tuple(sorted(traits)), certain=frame.certain)
+        shell.ledger.url(
+            "send" if sends else "receive", url, via=via, traits=tuple(sorted(traits)), certain=frame.certain
+        )

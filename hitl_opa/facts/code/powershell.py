@@ -12,22 +12,49 @@ from hitl_opa.facts.shell.words import Word
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
+MAX_TEXT = 8_192
 _WORD = re.compile(r"\"((?:[^\"`]|`.)*)\"|'([^']*)'|([^\s\"';|]+)")
 
 
-def read_powershell(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str) -> Stream:
+def read_powershell(shell: Shell, frame: Frame, word: Word, via: str) -> Stream:
     text = word.text
+    if len(text) > MAX_TEXT:
+        shell.ledger.opaque("too-large", f"{len(text)} characters of PowerShell", via)
+        text = text[:MAX_TEXT]
     shell.ledger.effect("execute", "code", "", place="inline", via=via, traits=frame.traits, certain=frame.certain)
-    if re.search(r"(?i)\biex\b|Invoke-Expression|\[scriptblock\]|FromBase64String|Add-Type|Reflection|-join|\.Invoke\(", text):
+    if re.search(
+        r"(?i)\biex\b|Invoke-Expression|\[scriptblock\]|FromBase64String|Add-Type|Reflection|-join|\.Invoke\(", text
+    ):
         shell.ledger.opaque("dynamic-code", text, via)
-        shell.ledger.effect("execute", "code", "", place="remote" if re.search(r"(?i)download|webrequest|iwr|irm|http", text) else "unknown", via=via, traits=frame.traits)
+        shell.ledger.effect(
+            "execute",
+            "code",
+            "",
+            place="remote" if re.search(r"(?i)download|webrequest|iwr|irm|http", text) else "unknown",
+            via=via,
+            traits=frame.traits,
+        )
     for url in re.findall(r"(?i)(?:https?|ftp)://[^\s\"'`)]+", text)[:16]:
         sends = bool(re.search(r"(?i)upload|-Method\s+['\"]?(?:post|put|patch|delete)|-InFile|-Body", text))
-        shell.ledger.url("send" if sends else "receive", url, via=via, traits=tuple(sorted({"upload" if sends else "download", *frame.traits})))
+        shell.ledger.url(
+            "send" if sends else "receive",
+            url,
+            via=via,
+            traits=tuple(sorted({"upload" if sends else "download", *frame.traits})),
+        )
     if re.search(r"(?i)Net\.Sockets\.TCPClient", text):
-        shell.ledger.effect("execute", "code", "", place="remote", via=via, traits=tuple(sorted({"reverse-shell", *frame.traits})))
+        shell.ledger.effect(
+            "execute", "code", "", place="remote", via=via, traits=tuple(sorted({"reverse-shell", *frame.traits}))
+        )
     for statement in re.split(r"[;|\n]|&&|\|\|", text)[:200]:
-        words = [Word((m[1] if m[1] is not None else m[2] if m[2] is not None else m[3]).replace("`", "").replace("\\\\", "\\")) for m in _WORD.finditer(statement.strip("{}() &"))]
+        words = [
+            Word(
+                (m[1] if m[1] is not None else m[2] if m[2] is not None else m[3])
+                .replace("`", "")
+                .replace("\\\\", "\\")
+            )
+            for m in _WORD.finditer(statement.strip("{}() &"))
+        ]
         if words and words[0].text[:1] == "$" and len(words) > 2 and words[1].text == "=":
             words = words[2:]
         if words and words[0].text[:1] not in "$[@%(#":

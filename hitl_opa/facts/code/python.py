@@ -65,6 +65,7 @@ class _Reader:
         self.active: set[str] = set()
         self.seen = 0
         self.socket = self.dup = False
+        self.loops = 0
 
     def module(self, tree: ast.Module) -> None:
         for node in ast.walk(tree):
@@ -76,7 +77,9 @@ class _Reader:
                 self.functions[node.name] = node
             elif isinstance(node, ast.Import):
                 for alias in node.names:
-                    self.names[alias.asname or alias.name.split(".")[0]] = alias.name if alias.asname else alias.name.split(".")[0]
+                    self.names[alias.asname or alias.name.split(".")[0]] = (
+                        alias.name if alias.asname else alias.name.split(".")[0]
+                    )
             elif isinstance(node, ast.ImportFrom) and node.module:
                 for alias in node.names:
                     self.names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
@@ -95,20 +98,21 @@ class _Reader:
 
     def statement(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            value = self.value(node.value) if node.value is not None else UNKNOWN
+            assigned = self.value(node.value) if node.value is not None else UNKNOWN
             kind = self.kind(node.value) if node.value is not None else ""
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 name = _dotted(target)
                 if name:
-                    self.values[name] = (self.values.get(name, "") + value) if isinstance(node, ast.AugAssign) else value
+                    self.values[name] = (
+                        (self.values.get(name, "") + assigned) if isinstance(node, ast.AugAssign) else assigned
+                    )
                     if kind:
                         self.classes[name] = kind
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in node.decorator_list:
                 self.value(decorator)
-            if node.name not in self.called():
-                self.function(node, [], {})
+            self.function(node, [], {})  # it may be called by whoever gets it
         elif isinstance(node, ast.ClassDef):
             for item in node.body:
                 if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -116,24 +120,27 @@ class _Reader:
                 else:
                     self.statement(item)
         elif isinstance(node, ast.For | ast.AsyncFor):
-            items = self.items(node.iter)
-            for item in items[:8] or [UNKNOWN]:
+            self.loops += 1
+            for value in self.items(node.iter)[:8] or [UNKNOWN]:
                 if isinstance(node.target, ast.Name):
-                    self.values[node.target.id] = item
+                    self.values[node.target.id] = value
                 self.body(node.body)
+            self.loops -= 1
             self.body(node.orelse)
         elif isinstance(node, ast.With | ast.AsyncWith):
             for entry in node.items:
-                value = self.value(entry.context_expr)
+                entered = self.value(entry.context_expr)
                 kind = self.kind(entry.context_expr)
                 if entry.optional_vars is not None and (name := _dotted(entry.optional_vars)):
-                    self.values[name] = value
+                    self.values[name] = entered
                     if kind:
                         self.classes[name] = kind
             self.body(node.body)
         elif isinstance(node, ast.If | ast.While):
+            self.loops += isinstance(node, ast.While)
             self.value(node.test)
             self.body(node.body)
+            self.loops -= isinstance(node, ast.While)
             self.body(node.orelse)
         elif isinstance(node, ast.Try):
             self.body(node.body)
@@ -141,7 +148,9 @@ class _Reader:
                 self.body(handler.body)
             self.body(node.orelse)
             self.body(node.finalbody)
-        elif isinstance(node, ast.Import | ast.ImportFrom | ast.Pass | ast.Global | ast.Nonlocal | ast.Break | ast.Continue):
+        elif isinstance(
+            node, ast.Import | ast.ImportFrom | ast.Pass | ast.Global | ast.Nonlocal | ast.Break | ast.Continue
+        ):
             return
         else:
             for child in ast.iter_child_nodes(node):
@@ -153,11 +162,6 @@ class _Reader:
                     for below in ast.iter_child_nodes(child):
                         if isinstance(below, ast.stmt):
                             self.statement(below)
-
-    def called(self) -> set[str]:
-        return self._called
-
-    _called: set[str] = set()
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, args: list[str], keywords: dict[str, str]) -> str:
         if node.name in self.active or len(self.active) > 6:
@@ -191,7 +195,13 @@ class _Reader:
                 self.shell.ledger.opaque("too-large", "more Python than is read", self.via)
             return UNKNOWN
         if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str) else node.value.decode("utf-8", "replace") if isinstance(node.value, bytes) else str(node.value)
+            return (
+                node.value
+                if isinstance(node.value, str)
+                else node.value.decode("utf-8", "replace")
+                if isinstance(node.value, bytes)
+                else str(node.value)
+            )
         if isinstance(node, ast.Name):
             return self.values.get(node.id, UNKNOWN)
         if isinstance(node, ast.JoinedStr):
@@ -225,13 +235,22 @@ class _Reader:
             return {"os.sep": "/", "os.devnull": "/dev/null", "sys.executable": "python3"}.get(full, UNKNOWN)
         if isinstance(node, ast.Subscript):
             base = self.value(node.value)
-            if self.full_name(node.value) == "os.environ" and isinstance(node.slice, ast.Constant) and str(node.slice.value) == "HOME":
+            if (
+                self.full_name(node.value) == "os.environ"
+                and isinstance(node.slice, ast.Constant)
+                and str(node.slice.value) == "HOME"
+            ):
                 return self.shell.home or UNKNOWN
             if isinstance(node.slice, ast.Slice):
                 step = self.value(node.slice.step) if node.slice.step is not None else ""
                 if step == "-1" and UNKNOWN not in base:
                     return base[::-1]
-            elif isinstance(node.value, ast.List | ast.Tuple) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, int) and abs(node.slice.value) < len(node.value.elts):
+            elif (
+                isinstance(node.value, ast.List | ast.Tuple)
+                and isinstance(node.slice, ast.Constant)
+                and isinstance(node.slice.value, int)
+                and abs(node.slice.value) < len(node.value.elts)
+            ):
                 return self.value(node.value.elts[node.slice.value])
             else:
                 self.value(node.slice if isinstance(node.slice, ast.expr) else None)
@@ -322,14 +341,16 @@ class _Reader:
     # -- calls --------------------------------------------------------------------------------
 
     def call(self, node: ast.Call) -> str:
-        from hitl_opa.facts.code import python_effects
+        from hitl_opa.facts.code import python_effects, python_values
 
         full = self.full_name(node.func)
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         receiver = ""
         if isinstance(node.func, ast.Attribute):
             base = _dotted(node.func.value)
-            receiver = self.classes.get(base or "", "") or (self.kind(node.func.value) if isinstance(node.func.value, ast.Call) else "")
+            receiver = self.classes.get(base or "", "") or (
+                self.kind(node.func.value) if isinstance(node.func.value, ast.Call) else ""
+            )
         name = full.removeprefix("builtins.")
         local = full.rsplit(".", 1)[-1] if full.startswith("self.") else full
         if local in self.functions and (full == local or full.startswith("self.")):
@@ -347,12 +368,12 @@ class _Reader:
             for keyword in node.keywords:
                 self.value(keyword.value)
             if isinstance(node.func, ast.Attribute):
-                return python_effects.method(self, node, method)
+                return python_values.method(self, node, method)
             if isinstance(node.func, ast.Call | ast.Subscript):
                 self.value(node.func)
                 self.shell.ledger.opaque("dynamic-code", ast.unparse(node.func)[:200], self.via)
             del base
-            return python_effects.constant(self, name, node)
+            return python_values.constant(self, name, node)
         return python_effects.act(self, action, node, name, receiver)
 
 

@@ -1,4 +1,9 @@
-"""What well-known Python calls do. A call is ``action``, optionally with a position: ``read 0`` acts on the first argument."""
+"""What well-known Python calls do.
+
+A call is ``action``, optionally with a position: ``read 0`` acts on the first argument.
+"""
+
+# ruff: noqa: E501  (tables read better an action a line)
 
 from __future__ import annotations
 
@@ -65,4 +70,33 @@ _METHODS = {
 }
 ATTRIBUTES: dict[str, str] = {name: action for action, names in _METHODS.items() for name in names.split()}
 
-HARMLESS_MODULES = frozenset("json re sys math datetime time collections itertools functools typing dataclasses string textwrap random statistics decimal fractions pprint copy enum abc operator bisect heapq hashlib uuid".split())
+HARMLESS_MODULES = frozenset(
+    [
+        "json",
+        "re",
+        "sys",
+        "math",
+        "datetime",
+        "time",
+        "collections",
+        "itertools",
+        "functools",
+        "typing",
+        "dataclasses",
+        "string",
+        "textwrap",
+        "random",
+        "statistics",
+        "decimal",
+        "fractions",
+        "pprint",
+        "copy",
+        "enum",
+        "abc",
+        "operator",
+        "bisect",
+        "heapq",
+        "hashlib",
+        "uuid",
+    ]
+)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
-import binascii
-import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +12,7 @@ from hitl_opa.facts.shell.words import Word
 
 if TYPE_CHECKING:
     from hitl_opa.facts.code.python import _Reader
+from hitl_opa.facts.code.python_values import decode
 
 _DOMESTIC = frozenset({"credentials", "env-file", "system-auth"})
 _DECODED = frozenset({"decoded"})
@@ -36,7 +34,9 @@ def _url(reader: _Reader, verb: str, text: str) -> None:
     traits = {*reader.frame.traits, "upload" if verb == "send" else "download"}
     if verb == "send" and "secret" in reader.origin:
         traits.add("secret")
-    reader.shell.ledger.url(verb, text or UNKNOWN, via=reader.via, traits=tuple(sorted(traits)), certain=reader.frame.certain)
+    reader.shell.ledger.url(
+        verb, text or UNKNOWN, via=reader.via, traits=tuple(sorted(traits)), certain=reader.frame.certain
+    )
     if verb == "receive":
         reader.origin |= {"remote"}
 
@@ -49,18 +49,33 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
     if verb in ("shell", "process", "argv"):
         return _process(reader, verb, index, node)
     args, keywords = _arguments(reader, node)
-    first = args[index] if index < len(args) else next((keywords[k] for k in ("path", "url", "file", "filename", "args", "cmd", "src") if k in keywords), UNKNOWN)
+    first = (
+        args[index]
+        if index < len(args)
+        else next(
+            (keywords[k] for k in ("path", "url", "file", "filename", "args", "cmd", "src") if k in keywords), UNKNOWN
+        )
+    )
     if verb == "open":
         mode = args[1] if len(args) > 1 else keywords.get("mode", "r")
         if name == "os.open":
-            mode = "w" if "O_W" in ast.unparse(node) or "O_RDWR" in ast.unparse(node) or "O_CREAT" in ast.unparse(node) else "r"
+            mode = (
+                "w"
+                if "O_W" in ast.unparse(node) or "O_RDWR" in ast.unparse(node) or "O_CREAT" in ast.unparse(node)
+                else "r"
+            )
         if any(c in mode for c in "wax+") or UNKNOWN in mode:
             _path(reader, "write", first, ("append",) if "a" in mode else ("overwrite",))
         else:
             _path(reader, "read", first)
         return UNKNOWN
     if verb in ("read", "delete", "write"):
-        _path(reader, verb, first if args or keywords else ".", ("recursive",) if name in ("os.walk", "os.removedirs") else ())
+        _path(
+            reader,
+            verb,
+            first if args or keywords else ".",
+            ("recursive",) if name in ("os.walk", "os.removedirs") else (),
+        )
         return first if name in ("glob.glob", "glob.iglob") else UNKNOWN
     if verb == "delete-tree":
         _path(reader, "delete", first, ("recursive",))
@@ -81,7 +96,13 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
         _path(reader, "write", first if verb == "archive" else (args[1] if len(args) > 1 else "."))
     elif verb in ("receive", "send"):
         sends = verb == "send"
-        _url(reader, "send" if sends or ("secret" in reader.origin and ("params" in keywords or "data" in keywords)) else "receive", first)
+        _url(
+            reader,
+            "send"
+            if sends or ("secret" in reader.origin and ("params" in keywords or "data" in keywords))
+            else "receive",
+            first,
+        )
         if name.endswith("urlretrieve") and len(args) > 1:
             _path(reader, "write", args[1])
     elif verb == "urlopen":
@@ -96,7 +117,7 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
             _url(reader, "send", first)
         return first
     elif verb == "connect":
-        _connect(reader, node, args, first)
+        _connect(reader, node, first)
     elif verb == "socket":
         reader.socket = True
     elif verb == "dynamic":
@@ -105,30 +126,44 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
         if UNKNOWN in first:
             shell.ledger.opaque("dynamic-code", ast.unparse(node)[:200], via)
     elif verb == "run-file":
-        shell.ledger.effect("execute", "code", first, place="unknown", via=via, traits=frame.traits, certain=frame.certain)
+        shell.ledger.effect(
+            "execute", "code", first, place="unknown", via=via, traits=frame.traits, certain=frame.certain
+        )
     elif verb == "getattr":
         attribute = args[1] if len(args) > 1 else UNKNOWN
         base = node.args[0] if node.args else None
-        if isinstance(base, ast.Name) and base.id in reader.names or isinstance(base, ast.Call):
+        if (isinstance(base, ast.Name) and base.id in reader.names) or isinstance(base, ast.Call):
             shell.ledger.opaque("dynamic-code", f"getattr({ast.unparse(node.args[0])[:80]}, {attribute})", via)
     elif verb == "kill":
         signal = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
         everything = first in ("-1", "1", "0")
         if signal != "0":
-            shell.ledger.effect("stop", "process", first, place="all" if everything else "unknown", via=via, traits=frame.traits, certain=frame.certain)
+            shell.ledger.effect(
+                "stop",
+                "process",
+                first,
+                place="all" if everything else "unknown",
+                via=via,
+                traits=frame.traits,
+                certain=frame.certain,
+            )
     elif verb == "stop":
         shell.ledger.effect("stop", "process", "", place="unknown", via=via, traits=frame.traits, certain=frame.certain)
     elif verb == "bomb":
-        if _in_loop(reader):
-            shell.ledger.effect("execute", "process", "fork", place="all", via=via, traits=("fork-bomb",), certain=frame.certain)
+        if reader.loops:
+            shell.ledger.effect(
+                "execute", "process", "fork", place="all", via=via, traits=("fork-bomb",), certain=frame.certain
+            )
     elif verb == "dup":
         reader.dup = True
         _reverse(reader)
     elif verb == "decode":
         reader.origin |= _DECODED
-        return _decode(name, first, args)
+        return decode(name, first, args)
     elif verb == "escalate":
-        shell.ledger.effect("escalate", "system", first, place="privilege", via=via, traits=frame.traits, certain=frame.certain)
+        shell.ledger.effect(
+            "escalate", "system", first, place="privilege", via=via, traits=frame.traits, certain=frame.certain
+        )
     elif verb == "home":
         return first.replace("~", shell.home or UNKNOWN, 1) if args else shell.home or UNKNOWN
     elif verb == "environ":
@@ -138,7 +173,11 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
             reader.origin |= {"secret"}
         return args[1] if len(args) > 1 else UNKNOWN
     elif verb == "print":
-        reader.printed = None if reader.printed is None or any(UNKNOWN in a for a in args) else reader.printed + " ".join(args) + "\n"
+        reader.printed = (
+            None
+            if reader.printed is None or any(UNKNOWN in a for a in args)
+            else reader.printed + " ".join(args) + "\n"
+        )
     elif verb == "join":
         out = ""
         for part in args:
@@ -154,19 +193,45 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
         shell.ledger.effect("query", "database", "", via=via, traits=frame.traits, certain=frame.certain)
     elif verb in ("serve", "listen"):
         if verb == "serve" or reader.socket:
-            shell.ledger.effect("configure", "system", "", place="network", via=via, traits=tuple(sorted({"listen", *frame.traits})), certain=frame.certain)
+            shell.ledger.effect(
+                "configure",
+                "system",
+                "",
+                place="network",
+                via=via,
+                traits=tuple(sorted({"listen", *frame.traits})),
+                certain=frame.certain,
+            )
     elif verb == "install":
         shell.ledger.effect("execute", "code", "pip", place="package", via=via, traits=frame.traits)
-    elif verb.startswith("method-") or verb in ("extract", "socket-send", "session-send", "session-get", "execute-sql", "remote-command", "decode-method"):
+    elif verb.startswith("method-") or verb in (
+        "extract",
+        "socket-send",
+        "session-send",
+        "session-get",
+        "execute-sql",
+        "remote-command",
+        "decode-method",
+    ):
         return _method_act(reader, verb, node, args, keywords, receiver)
     return UNKNOWN
 
 
-def _method_act(reader: _Reader, verb: str, node: ast.Call, args: list[str], keywords: dict[str, str], receiver: str) -> str:
+def _method_act(
+    reader: _Reader, verb: str, node: ast.Call, args: list[str], keywords: dict[str, str], receiver: str
+) -> str:
     shell, frame, via = reader.shell, reader.frame, reader.via
     base = node.func.value if isinstance(node.func, ast.Attribute) else None
     target = reader.value(base) if base is not None else UNKNOWN
-    pathlike = "Path" in receiver or (base is not None and isinstance(base, ast.Name | ast.BinOp | ast.Call | ast.Attribute) and target not in ("", UNKNOWN)) or "Path" in "".join(reader.names.values())
+    pathlike = (
+        "Path" in receiver
+        or (
+            base is not None
+            and isinstance(base, ast.Name | ast.BinOp | ast.Call | ast.Attribute)
+            and target not in ("", UNKNOWN)
+        )
+        or "Path" in "".join(reader.names.values())
+    )
     if verb == "method-open":
         if not pathlike:
             return UNKNOWN
@@ -194,26 +259,47 @@ def _method_act(reader: _Reader, verb: str, node: ast.Call, args: list[str], key
         if args and (UNKNOWN in args[0] or " " in args[0]):
             read_sql(shell.ledger, args[0].replace(UNKNOWN, "?"), via=via, traits=frame.traits, certain=frame.certain)
     elif verb == "remote-command":
-        shell.ledger.effect("execute", "host", reader.values.get("@host", "?"), place="unknown", via=via, traits=frame.traits)
+        shell.ledger.effect(
+            "execute", "host", reader.values.get("@host", "?"), place="unknown", via=via, traits=frame.traits
+        )
         shell.script(args[0] if args and UNKNOWN not in args[0] else ":", frame.copy(), UNREAD, via=via)
     return UNKNOWN
 
 
-def _connect(reader: _Reader, node: ast.Call, args: list[str], first: str) -> None:
-    if isinstance(node.func, ast.Attribute) and not reader.socket and node.func.attr in ("connect", "connect_ex") and not (node.args and isinstance(node.args[0], ast.Tuple)):
+def _connect(reader: _Reader, node: ast.Call, first: str) -> None:
+    if (
+        isinstance(node.func, ast.Attribute)
+        and not reader.socket
+        and node.func.attr in ("connect", "connect_ex")
+        and not (node.args and isinstance(node.args[0], ast.Tuple))
+    ):
         return
     host = first
     if node.args and isinstance(node.args[0], ast.Tuple) and node.args[0].elts:
         host = reader.value(node.args[0].elts[0])
     reader.values["@host"] = host
     reader.socket = True
-    reader.shell.ledger.url("send", host, via=reader.via, traits=tuple(sorted({"upload", *reader.frame.traits})), certain=reader.frame.certain)
+    reader.shell.ledger.url(
+        "send",
+        host,
+        via=reader.via,
+        traits=tuple(sorted({"upload", *reader.frame.traits})),
+        certain=reader.frame.certain,
+    )
     _reverse(reader)
 
 
 def _reverse(reader: _Reader) -> None:
     if reader.dup and reader.socket:
-        reader.shell.ledger.effect("execute", "code", "", place="remote", via=reader.via, traits=tuple(sorted({"reverse-shell", *reader.frame.traits})), certain=reader.frame.certain)
+        reader.shell.ledger.effect(
+            "execute",
+            "code",
+            "",
+            place="remote",
+            via=reader.via,
+            traits=tuple(sorted({"reverse-shell", *reader.frame.traits})),
+            certain=reader.frame.certain,
+        )
 
 
 def _process(reader: _Reader, how: str, index: int, node: ast.Call) -> str:
@@ -221,7 +307,11 @@ def _process(reader: _Reader, how: str, index: int, node: ast.Call) -> str:
 
     shell = reader.shell
     frame = reader.frame.within(reader.via)
-    target = node.args[index] if index < len(node.args) else next((k.value for k in node.keywords if k.arg in ("args", "cmd", "command")), None)
+    target = (
+        node.args[index]
+        if index < len(node.args)
+        else next((k.value for k in node.keywords if k.arg in ("args", "cmd", "command")), None)
+    )
     if target is None:
         return UNKNOWN
     for keyword in node.keywords:
@@ -234,18 +324,31 @@ def _process(reader: _Reader, how: str, index: int, node: ast.Call) -> str:
     if how == "argv" and words is None:
         rest = node.args[index:]
         if len(rest) > 1:
-            words = [Word(reader.value(rest[0])), *[Word(reader.value(a)) for a in rest[2 if isinstance(rest[1], ast.Constant) and index == 0 else 1 :]]]
+            words = [
+                Word(reader.value(rest[0])),
+                *[Word(reader.value(a)) for a in rest[2 if isinstance(rest[1], ast.Constant) and index == 0 else 1 :]],
+            ]
             listed = reader.argv(rest[1])
             if listed is not None:
                 words = [words[0], *listed[1:]]
     if reader.socket and "remote" not in reader.origin and "recv" in reader.values.get("@last", ""):
         reader.origin |= {"remote"}
-    if words is not None and not any(k.arg == "shell" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords):
+    if words is not None and not any(
+        k.arg == "shell" and isinstance(k.value, ast.Constant) and k.value.value for k in node.keywords
+    ):
         return shell.run(words, frame, UNREAD).text or UNKNOWN if words else UNKNOWN
     text = " ".join(w.text for w in words) if words is not None else reader.value(target)
     origin = frozenset[str]() if UNKNOWN not in text else reader.origin & frozenset({"remote", "decoded"})
     if reader.socket and UNKNOWN in text:
-        shell.ledger.effect("execute", "code", "", place="remote", via=reader.via, traits=tuple(sorted({"reverse-shell", *frame.traits})), certain=frame.certain)
+        shell.ledger.effect(
+            "execute",
+            "code",
+            "",
+            place="remote",
+            via=reader.via,
+            traits=tuple(sorted({"reverse-shell", *frame.traits})),
+            certain=frame.certain,
+        )
     return shell_text(shell, frame, Word(text, False, origin), UNREAD, reader.via).text or UNKNOWN
 
 
@@ -266,65 +369,4 @@ def _dynamic(reader: _Reader, node: ast.Call, name: str, text: str) -> str:
     shell.ledger.opaque(kind, ast.unparse(node)[:200], via)
     place = "remote" if "remote" in reader.origin else "unknown"
     shell.ledger.effect("execute", "code", "", place=place, via=via, traits=frame.traits, certain=frame.certain)
-    return UNKNOWN
-
-
-def _decode(name: str, text: str, args: list[str]) -> str:
-    if UNKNOWN in text:
-        return UNKNOWN
-    try:
-        if "fromhex" in name or "unhexlify" in name:
-            return bytes.fromhex(text).decode("utf-8", "replace")
-        if "b64" in name or "decodebytes" in name or "base64" in name:
-            return base64.b64decode(text + "==").decode("utf-8", "replace")
-        if name == "codecs.decode" and len(args) > 1 and args[1].lower().replace("_", "") in ("rot13", "rot-13"):
-            return codecs.decode(text, "rot13")
-    except (ValueError, binascii.Error):
-        return UNKNOWN
-    return UNKNOWN
-
-
-def _in_loop(reader: _Reader) -> bool:
-    return True
-
-
-def constant(reader: _Reader, name: str, node: ast.Call) -> str:
-    """Values of calls without effect: ``chr(114)``."""
-    if name == "chr" and len(node.args) == 1:
-        value = reader.value(node.args[0])
-        return chr(int(value)) if value.isdigit() and 0 < int(value) < 0xD800 else UNKNOWN
-    return UNKNOWN
-
-
-def method(reader: _Reader, node: ast.Call, name: str) -> str:
-    """Values of string methods on constants; ``recv`` and ``read`` bring in what is not known."""
-    if not isinstance(node.func, ast.Attribute):
-        return UNKNOWN
-    text = reader.value(node.func.value)
-    if name in ("recv", "recvfrom") and reader.socket:
-        reader.origin |= {"remote"}
-    args = [reader.value(a) for a in node.args]
-    if name == "format":
-        out = text
-        for i, arg in enumerate(args):
-            out = out.replace(f"{{{i}}}", arg).replace("{}", arg, 1)
-        for keyword in node.keywords:
-            out = out.replace("{" + (keyword.arg or "") + "}", reader.value(keyword.value))
-        return out
-    if name == "join" and node.args and isinstance(node.args[0], ast.List | ast.Tuple):
-        return text.join(reader.value(e) for e in node.args[0].elts)
-    if UNKNOWN in text or any(UNKNOWN in a for a in args):
-        return UNKNOWN if name not in ("strip", "decode", "encode", "expanduser", "resolve", "absolute") else text
-    if name in ("strip", "lstrip", "rstrip", "lower", "upper"):
-        return str(getattr(text, name)(*args[:1]))
-    if name == "replace" and len(args) >= 2:
-        return text.replace(args[0], args[1])
-    if name in ("decode", "encode", "resolve", "absolute", "as_posix"):
-        return text
-    if name == "expanduser":
-        return text.replace("~", reader.shell.home or UNKNOWN, 1) if text[:1] == "~" else text
-    if name == "joinpath":
-        return "/".join([text.rstrip("/"), *args])
-    if name == "with_suffix" or name == "with_name":
-        return text
     return UNKNOWN

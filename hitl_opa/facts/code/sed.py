@@ -11,7 +11,10 @@ from hitl_opa.facts.shell.words import Word
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
-_ADDRESS = r"(?:(?:\d+|\$|/(?:[^/\\\n]|\\.)*/I?|\\(.)(?:(?!\1).)*\1)(?:~\d+)?(?:\s*,\s*(?:[+~]?\d+|\$|/(?:[^/\\\n]|\\.)*/I?))?\s*!?\s*)?"
+_ADDRESS = (
+    r"(?:(?:\d+|\$|/(?:[^/\\\n]|\\.)*/I?|\\(.)(?:(?!\1).)*\1)(?:~\d+)?"
+    r"(?:\s*,\s*(?:[+~]?\d+|\$|/(?:[^/\\\n]|\\.)*/I?))?\s*!?\s*)?"
+)
 _SIMPLE = re.compile(r"(?:^|[;{\n]|\A)\s*" + _ADDRESS + r"([eWwrR])\s*([^\n;}]*)")
 
 

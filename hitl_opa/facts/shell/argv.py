@@ -13,150 +13,30 @@ from hitl_opa.facts.shell.words import Word
 
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
+from hitl_opa.facts.shell.options import parse
 
 _REPORTS = Act("effect", "read", "system", "info")
-_ASKING = re.compile(r"--?(?:list|show|status|info|query|print|display|help|version|get-[a-z]+|list-[a-z-]+|show-[a-z-]+|print-[a-z-]+|sb-state)(?:=\w+)?\Z")
+_ASKING = re.compile(
+    r"--?(?:list|show|status|info|query|print|display|help|version|get-[a-z]+|list-[a-z-]+|show-[a-z-]+|print-[a-z-]+|sb-state)(?:=\w+)?\Z"
+)
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
 HELP = frozenset({"--help", "--version", "-version", "-help", "help", "version", "-V", "-h", "-v", "--usage", "-?"})
-
-
-class Reading:
-    """The result of parsing: acts with their words, operands, traits, and the subcommands passed."""
-
-    __slots__ = ("flags", "found", "inform", "level", "operands", "path", "rest", "role", "subs", "traits", "unknown_sub", "words")
-
-    def __init__(self, program: Program) -> None:
-        self.found: list[tuple[Act, Word | None]] = []
-        self.operands: list[Word] = []
-        self.traits: set[str] = set()
-        self.flags: set[str] = set()  # every option seen, without its value
-        self.words: list[Word] = []  # operands that come before the first one that is no plain word
-        self.inform = False
-        self.role: Act | None = None
-        self.level = program
-        self.subs: list[str] = []
-        self.rest: list[Word] = []
-        self.unknown_sub = ""
-
-
-def parse(program: Program, args: list[Word]) -> Reading:
-    """Options, operands and subcommands of ``args`` (the program's name not among them)."""
-    out = Reading(program)
-    levels = [program]
-    stop = False
-    i, n = 0, len(args)
-    style = program.style
-    while i < n:
-        word = args[i]
-        text = word.text
-        i += 1
-        if stop or len(text) < 2 or (text[0] != "-" and not (text[0] == "+" and text in program.flags)) or text == "--":
-            if text == "--" and not stop:
-                stop = True
-                if style == "posix" and out.level.operands and i < n:
-                    out.rest = args[i:]
-                    break
-                continue
-            level = out.level
-            if (level.subs or level.verbs) and not stop:
-                sub = level.subs.get(text)
-                if sub is not None:
-                    out.level = sub
-                    levels.append(sub)
-                    out.subs.append(text)
-                    style = sub.style or style
-                    continue
-                if level.subs and not level.verbs and not out.unknown_sub and not out.operands and (level.otherwise or not level.does):
-                    out.unknown_sub = text
-                out.words.append(word)
-            if style == "posix":
-                out.rest = args[i - 1 :]
-                break
-            out.operands.append(word)
-            continue
-        i = _option(text, word, args, i, levels, style, out)
-    return out
-
-
-def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Program], style: str, out: Reading) -> int:
-    if text[:2] == "--" or style == "single":
-        name, eq, value = text.partition("=")
-        acts, takes = _look(levels, name, style)
-        if acts is None and style == "colon" and ":" in name:
-            name, eq, value = text.partition(":")
-            acts, takes = _look(levels, name, style)
-        out.flags.add(name)
-        if acts is None:
-            return i
-        if takes:
-            if eq:
-                _add(acts, Word(value, word.glob, word.origin), out)
-            elif i < len(args):
-                _add(acts, args[i], out)
-                i += 1
-        else:
-            _add(acts, None, out)
-        return i
-    acts, takes = _look(levels, text, style)
-    if acts is not None:
-        out.flags.add(text)
-        if takes and i < len(args):
-            _add(acts, args[i], out)
-            return i + 1
-        _add(acts, None, out)
-        return i
-    for j in range(1, min(len(text), 64)):
-        name = text[0] + text[j]
-        out.flags.add(name)
-        acts, takes = _look(levels, name, style)
-        if acts is None:
-            continue
-        if takes:
-            rest = text[j + 1 :]
-            if rest:
-                _add(acts, Word(rest[1:] if rest[0] == "=" else rest, word.glob, word.origin), out)
-            elif i < len(args):
-                _add(acts, args[i], out)
-                i += 1
-            return i
-        _add(acts, None, out)
-    return i
-
-
-def _look(levels: list[Program], name: str, style: str) -> tuple[Acts | None, bool]:
-    for level in reversed(levels):
-        acts = level.options.get(name)
-        if acts is not None:
-            return acts, True
-        acts = level.flags.get(name)
-        if acts is not None:
-            return acts, False
-    if name[:2] == "--" and len(name) > 4 and style != "single":  # GNU takes unambiguous beginnings of long options
-        for level in reversed(levels):
-            flags = [k for k in level.flags if k.startswith(name)]
-            options = [k for k in level.options if k.startswith(name)]
-            if len(flags) + len(options) == 1:
-                return (level.options[options[0]], True) if options else (level.flags[flags[0]], False)
-    return None, False
-
-
-def _add(acts: Acts, value: Word | None, out: Reading) -> None:
-    for act in acts:
-        if act.kind == "trait":
-            out.traits.update(act.traits)
-        elif act.kind == "inform":
-            out.inform = True
-        elif act.kind == "operands":
-            out.role = act
-            out.traits.update(act.traits)
-        elif act.kind != "none":
-            out.found.append((act, value))
 
 
 class Invocation:
     """One program with its arguments, about to become effects."""
 
-    def __init__(self, shell: Shell, frame: Frame, via: str, program: Program, args: list[Word], stdin: Stream, *, network: str = "") -> None:
+    def __init__(
+        self,
+        shell: Shell,
+        frame: Frame,
+        via: str,
+        program: Program,
+        args: list[Word],
+        stdin: Stream,
+        *,
+        network: str = "",
+    ) -> None:
         self.shell = shell
         self.frame = frame
         self.via = via
@@ -194,15 +74,33 @@ class Invocation:
     def informational(self) -> bool:
         """Nothing but ``--help`` or ``--version``, alone or after subcommands."""
         args = self.args
-        if args and not self.program.special and self.program.style != "posix" and self.program.does and all(_ASKING.match(a.text) for a in args):
+        if (
+            args
+            and not self.program.special
+            and self.program.style != "posix"
+            and self.program.does
+            and all(_ASKING.match(a.text) for a in args)
+        ):
             return True
         if not args or args[-1].text not in ("--help", "--version", "-h", "-V", "-version", "-help", "help", "version"):
             return False
         last = args[-1].text
         if len(args) == 1:
-            return last[:2] == "--" or last in ("-V", "-version", "-help") or (last == "-h" and "-h" not in self.program.flags and "-h" not in self.program.options) or (last in ("help", "version") and bool(self.program.subs or self.program.verbs))
+            return (
+                last[:2] == "--"
+                or last in ("-V", "-version", "-help")
+                or (last == "-h" and "-h" not in self.program.flags and "-h" not in self.program.options)
+                or (last in ("help", "version") and bool(self.program.subs or self.program.verbs))
+            )
         subcommands = self.program.subs or self.program.verbs
-        return bool(subcommands) and last in ("--help", "-h", "--version") and not any(a.text[:1] == "-" or not a.known for a in args[:-1]) and len(self.reading.subs) + len(self.reading.words) >= 1 and len(args) <= 6 and self.program.style != "posix"
+        return (
+            bool(subcommands)
+            and last in ("--help", "-h", "--version")
+            and not any(a.text[:1] == "-" or not a.known for a in args[:-1])
+            and len(self.reading.subs) + len(self.reading.words) >= 1
+            and len(args) <= 6
+            and self.program.style != "posix"
+        )
 
     def _acts(self) -> list[tuple[Act, Word | None]]:
         reading, level = self.reading, self.reading.level
@@ -218,7 +116,9 @@ class Invocation:
             elif only_asks(words):
                 out.append((_REPORTS, Word(self.via)))
             elif words or not level.does:
-                self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, *words[:4]]), self.via)
+                self.shell.ledger.opaque(
+                    "unknown-subcommand", " ".join([self.via, *reading.subs, *words[:4]]), self.via
+                )
                 out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
         elif reading.unknown_sub:
             if only_asks([w.text for w in reading.words]):
@@ -226,7 +126,9 @@ class Invocation:
             if level.otherwise:
                 out += [(a, Word(reading.unknown_sub)) for a in level.otherwise]
             else:
-                self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *reading.subs, reading.unknown_sub]), self.via)
+                self.shell.ledger.opaque(
+                    "unknown-subcommand", " ".join([self.via, *reading.subs, reading.unknown_sub]), self.via
+                )
                 out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
         out += [(a, None) for a in does if a.kind != "trait"]
         reading.traits.update(t for a in does if a.kind == "trait" for t in a.traits)
@@ -251,7 +153,9 @@ class Invocation:
                 out = [(a, w) for a, w in out if a.kind != "drop" and act.verb not in ("", a.verb)]
         out = [(a, w) for a, w in out if a.kind != "none"]
         if reading.inform:
-            out = [(a, w) for a, w in out if a.kind in ("path", "url", "effect") and a.verb in ("read", "query", "receive")]
+            out = [
+                (a, w) for a, w in out if a.kind in ("path", "url", "effect") and a.verb in ("read", "query", "receive")
+            ]
         return out
 
     def _command_rest(self, roles: tuple[Acts, ...], rest: list[Word]) -> list[tuple[Act, Word | None]]:
@@ -266,7 +170,16 @@ class Invocation:
                     return out
                 if act.kind == "run" and act.type == "shell" and i == len(roles) - 1:
                     words = rest[i:]
-                    out.append((act, Word(" ".join(w.text for w in words), False, frozenset[str]().union(*(w.origin for w in words)))))
+                    out.append(
+                        (
+                            act,
+                            Word(
+                                " ".join(w.text for w in words),
+                                False,
+                                frozenset[str]().union(*(w.origin for w in words)),
+                            ),
+                        )
+                    )
                     return out
                 if act.kind not in ("none", "trait"):
                     out.append((act, word))
@@ -275,7 +188,7 @@ class Invocation:
     # -- single acts ------------------------------------------------------------------------
 
     def _path(self, act: Act, word: Word | None, traits: tuple[str, ...]) -> None:
-        word = word or Word(act.place or (self.frame.cwd and "." or UNKNOWN))
+        word = word or Word(act.place or ((self.frame.cwd and ".") or UNKNOWN))
         text = word.text
         if text == "-":
             return
@@ -299,7 +212,9 @@ class Invocation:
     def _other(self, act: Act, word: Word | None, traits: tuple[str, ...]) -> None:
         value = word.text if word is not None else ""
         mine = {*traits, *act.traits}
-        if act.verb in ("send", "publish") and ("secret" in self.origin or (word is not None and "secret" in word.origin and "@" not in value)):
+        if act.verb in ("send", "publish") and (
+            "secret" in self.origin or (word is not None and "secret" in word.origin and "@" not in value)
+        ):
             mine.add("secret")
         marks = tuple(sorted(mine))
         if act.kind == "url":
@@ -314,16 +229,29 @@ class Invocation:
         if act.type == "host":
             value = value or UNKNOWN
         certain = self.frame.certain and UNKNOWN not in value
-        self.shell.ledger.effect(act.verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word)
+        self.shell.ledger.effect(
+            act.verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word
+        )
 
     def execute(self, traits: tuple[str, ...], value: str = "") -> None:
         """The code of the project at the current directory runs."""
-        at = self.shell.ledger.paths.locate(".", self.frame.cwd) if self.frame.cwd and UNKNOWN not in self.frame.cwd else None
+        at = (
+            self.shell.ledger.paths.locate(".", self.frame.cwd)
+            if self.frame.cwd and UNKNOWN not in self.frame.cwd
+            else None
+        )
         trusted = at is None or at.place in ("workspace", "home", "outside", "unknown", "home-root")
         self.shell.ledger.effect(
-            "execute", "code", value, place="workspace" if trusted else "unknown", real=at.real if at else "", inside=at.inside if at else False,
-            via=self.via, traits=traits, certain=self.frame.certain,
-        )  # fmt: skip
+            "execute",
+            "code",
+            value,
+            place="workspace" if trusted else "unknown",
+            real=at.real if at else "",
+            inside=at.inside if at else False,
+            via=self.via,
+            traits=traits,
+            certain=self.frame.certain,
+        )
 
     def run(self, act: Act, word: Word | None) -> Stream:
         from hitl_opa.facts.shell import code
@@ -338,7 +266,9 @@ class Invocation:
             return self.shell.run(rest, frame.within(self.via), self.stdin) if rest else UNREAD
         if how == "opaque":
             self.shell.ledger.opaque(what, word.text if word else self.via, self.via)
-            self.shell.ledger.effect("execute", "code", word.text if word else "", place="unknown", via=self.via, traits=frame.traits)
+            self.shell.ledger.effect(
+                "execute", "code", word.text if word else "", place="unknown", via=self.via, traits=frame.traits
+            )
             return UNREAD
         if word is None:
             return UNREAD

@@ -1,5 +1,7 @@
 """What the shell does itself: directories, variables, eval, source, and the printing of constants."""
 
+# ruff: noqa: ARG001  (all built-ins have one signature)
+
 from __future__ import annotations
 
 import posixpath
@@ -8,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.expansions import ansi_c
 from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Stream
-from hitl_opa.facts.shell.words import NO_ORIGIN, NOWHERE, Word, ansi_c
+from hitl_opa.facts.shell.words import NO_ORIGIN, NOWHERE, Word
 
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
@@ -110,7 +113,9 @@ def _read(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings:
     known = stdin.text if stdin.text is not None and stdin.text.count("\n") <= 1 else None
     parts = known.split(None, max(len(names) - 1, 0)) if known is not None else []
     for i, name in enumerate(names):
-        frame.variables[name] = Word(parts[i].strip() if i < len(parts) else "" if known is not None else UNKNOWN, False, stdin.origin)
+        frame.variables[name] = Word(
+            parts[i].strip() if i < len(parts) else "" if known is not None else UNKNOWN, False, stdin.origin
+        )
     frame.variables.setdefault("REPLY", Word(UNKNOWN, False, stdin.origin))
     return SILENT
 
@@ -124,7 +129,7 @@ def _eval(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings:
 def _source(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     from hitl_opa.facts.shell import code
 
-    return code.sourced(shell, frame, args[0], args[1:]) if args else SILENT
+    return code.sourced(shell, frame, args[0]) if args else SILENT
 
 
 def _exec(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
@@ -181,8 +186,18 @@ def _unalias(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settin
 
 def watched(shell: Shell, frame: Frame, texts: list[str]) -> None:
     """Switching the shell's history off erases a record of what happens next."""
-    if any(re.match(r"HIST(?:FILE|SIZE|FILESIZE|CONTROL|IGNORE)=(?:|/dev/null|0|ignore\w*|\*)\Z", t) for t in texts) and not any(t.startswith("HISTCONTROL=ignoredups") for t in texts):
-        shell.ledger.effect("configure", "system", "shell history", place="audit", via="sh", traits=tuple(sorted({"tamper", *frame.traits})), certain=frame.certain)
+    if any(
+        re.match(r"HIST(?:FILE|SIZE|FILESIZE|CONTROL|IGNORE)=(?:|/dev/null|0|ignore\w*|\*)\Z", t) for t in texts
+    ) and not any(t.startswith("HISTCONTROL=ignoredups") for t in texts):
+        shell.ledger.effect(
+            "configure",
+            "system",
+            "shell history",
+            place="audit",
+            via="sh",
+            traits=tuple(sorted({"tamper", *frame.traits})),
+            certain=frame.certain,
+        )
 
 
 def _set(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
@@ -218,19 +233,28 @@ def _pwd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: 
 def _mapfile(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     for arg in args:
         if _NAME.match(arg.text):
-            frame.variables[arg.text] = Word(stdin.text.replace("\n", " ") if stdin.text is not None else UNKNOWN, False, stdin.origin)
+            frame.variables[arg.text] = Word(
+                stdin.text.replace("\n", " ") if stdin.text is not None else UNKNOWN, False, stdin.origin
+            )
     return SILENT
 
 
 def _history(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     if any(a.text[:1] == "-" and a.text[1:2] in ("c", "d") for a in args):
-        shell.ledger.effect("delete", "system", "shell history", place="audit", via="history", traits=tuple(sorted({"tamper", *frame.traits})), certain=frame.certain)
+        shell.ledger.effect(
+            "delete",
+            "system",
+            "shell history",
+            place="audit",
+            via="history",
+            traits=tuple(sorted({"tamper", *frame.traits})),
+            certain=frame.certain,
+        )
     elif any(a.text[:2] in ("-w", "-a") for a in args):
         shell.ledger.effect("write", "system", "shell history", place="info", via="history", traits=frame.traits)
     else:
         shell.ledger.path("read", "~/.bash_history", frame.cwd, via="history", traits=frame.traits)
     return UNREAD
-
 
 
 def _let(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
@@ -242,13 +266,98 @@ def _let(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: 
 
 
 TABLE: dict[str, Builtin] = {
-    "echo": _echo, "printf": _printf, "cd": _cd, "pushd": _cd, "chdir": _cd, "popd": _popd, "export": _export, "declare": _export,
-    "typeset": _export, "local": _export, "readonly": _export, "read": _read, "eval": _eval, "source": _source, ".": _source,
-    "exec": _exec, "command": _command, "builtin": _command, "time": _wrapper("time"), "coproc": _wrapper("coproc"), "noglob": _wrapper("noglob"),
-    "nocorrect": _wrapper("nocorrect"), "trap": _trap, "alias": _alias, "unalias": _unalias, "set": _set, "shift": _shift, "unset": _unset, "pwd": _pwd,
-    "mapfile": _mapfile, "readarray": _mapfile, "history": _history, "umask": _nothing, "let": _let,
-    **dict.fromkeys((":", "true", "false", "test", "[", "[[", "return", "exit", "break", "continue", "wait", "jobs", "fg", "bg", "hash", "type",
-                     "shopt", "getopts", "dirs", "times", "ulimit", "bind", "complete", "compgen", "compopt", "disown", "suspend", "logout", "caller",
-                     "help", "setopt", "unsetopt", "autoload", "emulate", "zstyle", "bindkey", "whence", "where", "rehash", "limit", "vared",
-                     "abbr", "functions", "fc", "print", "enable", "!", "]]", "]", "fi", "done", "esac", "then", "else", "do"), _nothing),
-}  # fmt: skip
+    "echo": _echo,
+    "printf": _printf,
+    "cd": _cd,
+    "pushd": _cd,
+    "chdir": _cd,
+    "popd": _popd,
+    "export": _export,
+    "declare": _export,
+    "typeset": _export,
+    "local": _export,
+    "readonly": _export,
+    "read": _read,
+    "eval": _eval,
+    "source": _source,
+    ".": _source,
+    "exec": _exec,
+    "command": _command,
+    "builtin": _command,
+    "time": _wrapper("time"),
+    "coproc": _wrapper("coproc"),
+    "noglob": _wrapper("noglob"),
+    "nocorrect": _wrapper("nocorrect"),
+    "trap": _trap,
+    "alias": _alias,
+    "unalias": _unalias,
+    "set": _set,
+    "shift": _shift,
+    "unset": _unset,
+    "pwd": _pwd,
+    "mapfile": _mapfile,
+    "readarray": _mapfile,
+    "history": _history,
+    "umask": _nothing,
+    "let": _let,
+    **dict.fromkeys(
+        (
+            ":",
+            "true",
+            "false",
+            "test",
+            "[",
+            "[[",
+            "return",
+            "exit",
+            "break",
+            "continue",
+            "wait",
+            "jobs",
+            "fg",
+            "bg",
+            "hash",
+            "type",
+            "shopt",
+            "getopts",
+            "dirs",
+            "times",
+            "ulimit",
+            "bind",
+            "complete",
+            "compgen",
+            "compopt",
+            "disown",
+            "suspend",
+            "logout",
+            "caller",
+            "help",
+            "setopt",
+            "unsetopt",
+            "autoload",
+            "emulate",
+            "zstyle",
+            "bindkey",
+            "whence",
+            "where",
+            "rehash",
+            "limit",
+            "vared",
+            "abbr",
+            "functions",
+            "fc",
+            "print",
+            "enable",
+            "!",
+            "]]",
+            "]",
+            "fi",
+            "done",
+            "esac",
+            "then",
+            "else",
+            "do",
+        ),
+        _nothing,
+    ),
+}

@@ -1,5 +1,7 @@
 """Code that a command runs: shell text, inline code of other languages, script files, SQL."""
 
+# ruff: noqa: PTH122, S604
+
 from __future__ import annotations
 
 import os
@@ -15,7 +17,21 @@ if TYPE_CHECKING:
 
 MAX_FILE = 65_536
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "mksh", "rbash"})
-_SUFFIX = {".sh": "sh", ".bash": "sh", ".zsh": "sh", ".py": "python", ".js": "node", ".mjs": "node", ".cjs": "node", ".ts": "node", ".rb": "ruby", ".pl": "perl", ".php": "php", ".ps1": "powershell", ".awk": "awk"}
+_SUFFIX = {
+    ".sh": "sh",
+    ".bash": "sh",
+    ".zsh": "sh",
+    ".py": "python",
+    ".js": "node",
+    ".mjs": "node",
+    ".cjs": "node",
+    ".ts": "node",
+    ".rb": "ruby",
+    ".pl": "perl",
+    ".php": "php",
+    ".ps1": "powershell",
+    ".awk": "awk",
+}
 
 
 def shell_text(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str) -> Stream:
@@ -26,23 +42,40 @@ def shell_text(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str) 
     if word.text.strip(UNKNOWN + " \n") == "":
         kind = "eval" if via == "eval" else "piped-code" if "remote" in word.origin else "dynamic-code"
         shell.ledger.opaque(kind, word.text, via)
-        shell.ledger.effect("execute", "code", "", place="remote" if "remote" in word.origin else "unknown", via=via, traits=frame.traits, certain=frame.certain)
+        shell.ledger.effect(
+            "execute",
+            "code",
+            "",
+            place="remote" if "remote" in word.origin else "unknown",
+            via=via,
+            traits=frame.traits,
+            certain=frame.certain,
+        )
         return UNREAD
-    # Part of it is known: read it with a variable where the gap is, so that the gap stays unknown but harmless words stay readable.
-    shell.ledger.opaque("eval" if via == "eval" else "dynamic-code", word.text, via) if _gap_matters(word.text) else None
+    # Part of it is known: a variable where the gap is keeps the gap unknown and the other words readable.
+    if _gap_matters(word.text):
+        shell.ledger.opaque("eval" if via == "eval" else "dynamic-code", word.text, via)
     return shell.script(word.text.replace(UNKNOWN, "${__}"), frame, stdin, via=via)
 
 
 def _gap_matters(text: str) -> bool:
     """Whether an unknown part could be more than an argument: it stands where a command could start or end."""
-    before = text.split(UNKNOWN)[0].rstrip()
+    before = text.split(UNKNOWN, maxsplit=1)[0].rstrip()
     return not before or before[-1] in ";&|(`{" or before.endswith(("$(", "then", "do", "else"))
 
 
 def marks_origin(shell: Shell, frame: Frame, origin: frozenset[str], text: str, via: str) -> None:
     if "remote" in origin:
         shell.ledger.opaque("piped-code", text, via)
-        shell.ledger.effect("execute", "code", "", place="remote", via=via, traits=tuple(sorted({"download", *frame.traits})), certain=frame.certain)
+        shell.ledger.effect(
+            "execute",
+            "code",
+            "",
+            place="remote",
+            via=via,
+            traits=tuple(sorted({"download", *frame.traits})),
+            certain=frame.certain,
+        )
     if "decoded" in origin:
         shell.ledger.opaque("decoded-code", text, via)
         shell.ledger.effect("execute", "code", "", place="unknown", via=via, traits=frame.traits, certain=frame.certain)
@@ -83,7 +116,9 @@ def script_place(shell: Shell, frame: Frame, word: Word) -> tuple[str, str, bool
     return "unknown", at.real, False
 
 
-def script_file(shell: Shell, frame: Frame, language: str, word: Word, args: list[Word], stdin: Stream, via: str) -> Stream:
+def script_file(
+    shell: Shell, frame: Frame, language: str, word: Word, args: list[Word], stdin: Stream, via: str
+) -> Stream:
     """A file that is run: the effect, and what its content does where that can be read."""
     name = shell.absolute(word.text, frame) if word.known else ""
     written = shell.files.get(name) or shell.files.get(word.text)
@@ -98,7 +133,17 @@ def script_file(shell: Shell, frame: Frame, language: str, word: Word, args: lis
     if word.text.startswith(("http://", "https://")):
         shell.ledger.url("receive", word.text, via=via, traits=frame.traits)
         place, real = "remote", ""
-    shell.ledger.effect("execute", "code", word.text, place=place, real=real, inside=inside, via=via, traits=frame.traits, certain=frame.certain)
+    shell.ledger.effect(
+        "execute",
+        "code",
+        word.text,
+        place=place,
+        real=real,
+        inside=inside,
+        via=via,
+        traits=frame.traits,
+        certain=frame.certain,
+    )
     if not word.known:
         shell.ledger.opaque("variable-path", word.text, via)
     if content is None:
@@ -115,7 +160,7 @@ def script_file(shell: Shell, frame: Frame, language: str, word: Word, args: lis
     return UNREAD
 
 
-def sourced(shell: Shell, frame: Frame, word: Word, args: list[Word]) -> Stream:
+def sourced(shell: Shell, frame: Frame, word: Word) -> Stream:
     """``source file``: the file's commands run in this very shell."""
     written = shell.files.get(shell.absolute(word.text, frame)) or shell.files.get(word.text) if word.known else None
     if written is not None:
@@ -126,12 +171,24 @@ def sourced(shell: Shell, frame: Frame, word: Word, args: list[Word]) -> Stream:
     low = word.text.lower()
     if low.endswith(("/activate", "/activate.fish", "/activate.csh")) and place == "workspace":
         return UNREAD  # a virtual environment: sets PATH and a prompt
-    shell.ledger.effect("execute", "code", word.text, place=place, real=real, inside=inside, via="source", traits=frame.traits, certain=frame.certain and word.known)
+    shell.ledger.effect(
+        "execute",
+        "code",
+        word.text,
+        place=place,
+        real=real,
+        inside=inside,
+        via="source",
+        traits=frame.traits,
+        certain=frame.certain and word.known,
+    )
     if place != "workspace":
         at = shell.path("read", word, frame, via="source")
-        if at not in ("shell-startup", "home", "dotfile", "system", "temp", "outside"):
-            shell.ledger.opaque("sourced-code", word.text, "source")
-        elif at == "temp" or not word.known:
+        if (
+            at not in ("shell-startup", "home", "dotfile", "system", "temp", "outside")
+            or at == "temp"
+            or not word.known
+        ):
             shell.ledger.opaque("sourced-code", word.text, "source")
     content = read_small(real) if place == "workspace" else None
     return shell.script(content, frame, UNREAD, via="source") if content is not None else UNREAD
@@ -178,4 +235,11 @@ def sql(shell: Shell, frame: Frame, word: Word, via: str, *, from_file: bool) ->
             shell.ledger.opaque("sql-command", word.text, via)
             shell.ledger.effect("execute", "database", word.text, via=via, traits=frame.traits)
             return
-    read_sql(shell.ledger, text or "", via=via, traits=frame.traits, certain=frame.certain, shell=lambda command: shell.script(command, frame.within(via), via=via))
+    read_sql(
+        shell.ledger,
+        text or "",
+        via=via,
+        traits=frame.traits,
+        certain=frame.certain,
+        shell=lambda command: shell.script(command, frame.within(via), via=via),
+    )

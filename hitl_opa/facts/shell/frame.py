@@ -36,7 +36,18 @@ class Function(NamedTuple):
 class Frame:
     """Variables, functions, aliases, directory and what the commands here are wrapped in."""
 
-    __slots__ = ("aliases", "calls", "certain", "cwd", "functions", "network", "positional", "traits", "variables", "wrappers")
+    __slots__ = (
+        "aliases",
+        "calls",
+        "certain",
+        "cwd",
+        "functions",
+        "network",
+        "positional",
+        "traits",
+        "variables",
+        "wrappers",
+    )
 
     def __init__(self, cwd: str) -> None:
         self.cwd = cwd

@@ -17,8 +17,43 @@ if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
 _VERSIONED = re.compile(r"(.+?)[-.]?\d+(?:\.\d+)*\Z")
-_COMMAND_SETTINGS = frozenset({"BASH_ENV", "ENV", "PROMPT_COMMAND", "GIT_SSH_COMMAND", "GIT_SSH", "GIT_EXTERNAL_DIFF", "GIT_PAGER", "PAGER", "EDITOR", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "VISUAL", "GIT_ASKPASS", "SSH_ASKPASS", "MANPAGER", "BROWSER", "LESSOPEN", "GIT_PROXY_COMMAND", "FCEDIT"})
-_CODE_SETTINGS = frozenset({"LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "PYTHONSTARTUP", "PERL5OPT", "PERL5DB", "RUBYOPT", "GCONV_PATH", "PYTHONHOME", "BASH_FUNC_"})
+_COMMAND_SETTINGS = frozenset(
+    {
+        "BASH_ENV",
+        "ENV",
+        "PROMPT_COMMAND",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_PAGER",
+        "PAGER",
+        "EDITOR",
+        "GIT_EDITOR",
+        "GIT_SEQUENCE_EDITOR",
+        "VISUAL",
+        "GIT_ASKPASS",
+        "SSH_ASKPASS",
+        "MANPAGER",
+        "BROWSER",
+        "LESSOPEN",
+        "GIT_PROXY_COMMAND",
+        "FCEDIT",
+    }
+)
+_CODE_SETTINGS = frozenset(
+    {
+        "LD_PRELOAD",
+        "LD_AUDIT",
+        "DYLD_INSERT_LIBRARIES",
+        "PYTHONSTARTUP",
+        "PERL5OPT",
+        "PERL5DB",
+        "RUBYOPT",
+        "GCONV_PATH",
+        "PYTHONHOME",
+        "BASH_FUNC_",
+    }
+)
 _NO_SETTINGS: dict[str, Word] = {}
 
 
@@ -28,7 +63,15 @@ class Runner:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
 
-    def run(self, argv: list[Word], frame: Frame, stdin: Stream, *, settings: dict[str, Word] = _NO_SETTINGS, network: str = "") -> Stream:
+    def run(
+        self,
+        argv: list[Word],
+        frame: Frame,
+        stdin: Stream,
+        *,
+        settings: dict[str, Word] = _NO_SETTINGS,
+        network: str = "",
+    ) -> Stream:
         """What a command does and prints; ``network``: its descriptors are bound to ``/dev/tcp``."""
         first = argv[0]
         if network:
@@ -80,7 +123,14 @@ class Runner:
             if UNKNOWN in name:
                 shown = " ".join(["?", *(a.text for a in args[:6])])
                 ledger.opaque("variable-program", shown, frame.wrappers[-1] if frame.wrappers else "")
-                ledger.effect("execute", "code", "", place="remote" if "remote" in first.origin else "unknown", traits=traits, certain=frame.certain)
+                ledger.effect(
+                    "execute",
+                    "code",
+                    "",
+                    place="remote" if "remote" in first.origin else "unknown",
+                    traits=traits,
+                    certain=frame.certain,
+                )
                 ledger.command("", [w.text for w in args], frame.wrappers)
                 return UNREAD
             if "/" in text and not self._is_bin(text, frame):
@@ -122,11 +172,25 @@ class Runner:
         folder = joined[: joined.rfind("/")].lower() or "/"
         if folder in places.bin_dirs or UNKNOWN in text:
             return True
-        for base, names in ((paths.home, places.home_bin_dirs), (paths.workspace, places.workspace_bin_dirs), (frame.cwd, places.workspace_bin_dirs)):
+        for base, names in (
+            (paths.home, places.home_bin_dirs),
+            (paths.workspace, places.workspace_bin_dirs),
+            (frame.cwd, places.workspace_bin_dirs),
+        ):
             if base and folder.startswith(base.lower() + "/") and folder[len(base) + 1 :] in names:
                 return True
         tail = folder.split("/")[-2:]
-        return "/".join(tail) in places.workspace_bin_dirs or folder.startswith(("/opt/homebrew/", "/usr/local/opt/", "/nix/store/", "/usr/lib/", "/usr/libexec", "/applications/", "/system/library/"))
+        return "/".join(tail) in places.workspace_bin_dirs or folder.startswith(
+            (
+                "/opt/homebrew/",
+                "/usr/local/opt/",
+                "/nix/store/",
+                "/usr/lib/",
+                "/usr/libexec",
+                "/applications/",
+                "/system/library/",
+            )
+        )
 
     def _file(self, first: Word, args: list[Word], frame: Frame, stdin: Stream) -> Stream:
         from hitl_opa.facts.shell import code
@@ -137,11 +201,23 @@ class Runner:
 
     def _unknown(self, name: str, args: list[Word], frame: Frame, stdin: Stream) -> Stream:
         ledger = self._shell.ledger
-        if 1 <= len(args) <= 2 and args[-1].text in HELP and all(a.text.replace("-", "").isalnum() for a in args) and "-" not in name[:1] and not frame.traits:
+        if (
+            1 <= len(args) <= 2
+            and args[-1].text in HELP
+            and all(a.text.replace("-", "").isalnum() for a in args)
+            and "-" not in name[:1]
+            and not frame.traits
+        ):
             ledger.effect("read", "system", name, place="info", via=name)
             return UNREAD
         texts = [a.text for a in args]
-        if 1 <= len(texts) <= 4 and not frame.traits and "PATH" not in frame.variables and all(re.fullmatch(r"[\w:.-]+", t) for t in texts) and only_asks([t for t in texts if t[0] != "-"]):
+        if (
+            1 <= len(texts) <= 4
+            and not frame.traits
+            and "PATH" not in frame.variables
+            and all(re.fullmatch(r"[\w:.-]+", t) for t in texts)
+            and only_asks([t for t in texts if t[0] != "-"])
+        ):
             ledger.effect("read", "system", name, place="info", via=name, certain=False)
             return UNREAD
         ledger.opaque("unknown-program", name, frame.wrappers[-1] if frame.wrappers else "")

@@ -9,12 +9,33 @@ from __future__ import annotations
 import re
 
 from hitl_opa.facts.paths import UNKNOWN
-from hitl_opa.facts.shell.words import Word, expand_braces
+from hitl_opa.facts.shell.expansions import expand_braces
+from hitl_opa.facts.shell.words import Word
 
 _VARIABLE = re.compile(r"\$\{?\w+\}?")
 
 _SEPARATORS = frozenset(";&|\n(){}`")
-_RESERVED = frozenset({"if", "then", "else", "elif", "fi", "do", "done", "while", "until", "!", "time", "{", "}", "case", "esac", "in", "coproc"})
+_RESERVED = frozenset(
+    {
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "do",
+        "done",
+        "while",
+        "until",
+        "!",
+        "time",
+        "{",
+        "}",
+        "case",
+        "esac",
+        "in",
+        "coproc",
+    }
+)
 MAX_COMMANDS = 400
 
 Found = tuple[list[Word], list[tuple[str, Word]]]

@@ -15,18 +15,19 @@ from hitl_opa.facts.paths import UNKNOWN
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from hitl_opa.facts.shell.interpret import Frame, Shell
+    from hitl_opa.facts.shell.frame import Frame
+    from hitl_opa.facts.shell.interpret import Shell
+from hitl_opa.facts.shell.expansions import MAX_FIELDS, ansi_c, arithmetic, expand_braces, transform
 
 NO_ORIGIN: frozenset[str] = frozenset()
-MAX_FIELDS = 4096
 _SPECIAL = "{},*?[]~\\"
 _HIDE = {ord(c): 0xE000 + ord(c) for c in _SPECIAL}
 _SHOW = {v: k for k, v in _HIDE.items()}
 _HIDDEN = re.compile("[\ue05b-\ue07e\ue02a-\ue03f]")
 _PLAIN = re.compile(rb"[A-Za-z0-9_./:=,@%+^#-]*\Z")
-_ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "'": "'", '"': '"', "?": "?"}
-_ANSI = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|c(.)|(.))", re.DOTALL)
-_SECRET_NAME = re.compile(r"(?i)secret|token|passw|api_?key|apikey|credential|private_?key|access_?key|pgp_|_pat\b|_auth\b")
+_SECRET_NAME = re.compile(
+    r"(?i)secret|token|passw|api_?key|apikey|credential|private_?key|access_?key|pgp_|_pat\b|_auth\b"
+)
 
 
 class Word(NamedTuple):
@@ -80,12 +81,28 @@ class Expander:
 
     def pieces(self, node: Node, frame: Frame) -> list[_Piece]:
         kind = node.type
-        if kind in ("word", "number", "extglob_pattern", "regex", "variable_name", "test_operator", "file_descriptor", "string_content", "heredoc_content"):
+        if kind in (
+            "word",
+            "number",
+            "extglob_pattern",
+            "regex",
+            "variable_name",
+            "test_operator",
+            "file_descriptor",
+            "string_content",
+            "heredoc_content",
+        ):
             if node.child_count and kind != "variable_name":
                 return self._inner(node, frame, node.start_byte, node.end_byte, _unescape_plain)
             return [_Piece(_unescape_plain(literal(node)), False)]
         if kind == "raw_string":
-            return [_Piece(_hide(literal(node)[1:-1]), False), ] if node.end_byte - node.start_byte > 2 else [_Piece("", False)]
+            return (
+                [
+                    _Piece(_hide(literal(node)[1:-1]), False),
+                ]
+                if node.end_byte - node.start_byte > 2
+                else [_Piece("", False)]
+            )
         if kind in ("string", "translated_string"):
             return self._string(node, frame)
         if kind == "ansi_c_string":
@@ -111,7 +128,7 @@ class Expander:
             return [_Piece(self._shell.process_file(node, frame), False)]
         if kind == "arithmetic_expansion":
             self._shell.nested(node, frame)
-            return [_Piece(_arithmetic(literal(node)), False)]
+            return [_Piece(arithmetic(literal(node)), False)]
         if kind == "brace_expression":
             return [_Piece(literal(node), False)]
         if kind == "array":
@@ -148,9 +165,16 @@ class Expander:
             end -= 1
         if node.child_count <= 3 and all(c.type in ('"', "string_content") for c in node.children):
             return [_Piece(_unescape_double(self._shell.slice(start, end)), False)]
-        if node.named_child_count == 1 and node.named_children[0].type in ("simple_expansion", "expansion") and literal(node).strip('"') in ("$@", "${@}", "${*}"):
+        if (
+            node.named_child_count == 1
+            and node.named_children[0].type in ("simple_expansion", "expansion")
+            and literal(node).strip('"') in ("$@", "${@}", "${*}")
+        ):
             return self._variable("@", frame, False)
-        return [p._replace(text=_hide(p.text)) if p.splits else p for p in self._inner(node, frame, start, end, _unescape_double)]
+        return [
+            p._replace(text=_hide(p.text)) if p.splits else p
+            for p in self._inner(node, frame, start, end, _unescape_double)
+        ]
 
     def _variable(self, name: str, frame: Frame, quoted: bool) -> list[_Piece]:
         word = self._shell.variable(name, frame)
@@ -172,7 +196,11 @@ class Expander:
             return [_Piece("1", False)]
         if bang and not rest and not index:
             pointer = self._shell.variable(name, frame)
-            return self._variable(pointer.text, frame, False) if pointer.known and pointer.text else [_Piece(UNKNOWN, True)]
+            return (
+                self._variable(pointer.text, frame, False)
+                if pointer.known and pointer.text
+                else [_Piece(UNKNOWN, True)]
+            )
         value = self._shell.variable(name + (index if index not in ("[@]", "[*]") else ""), frame)
         unset = value.text == "" if rest[:1] == ":" else False
         known_unset = name not in frame.variables and value.text == UNKNOWN
@@ -184,7 +212,13 @@ class Expander:
             if operator in (":?", "?"):
                 return self._variable(name, frame, False)
             if operator in (":+", "+"):
-                return default if value.text and value.text != UNKNOWN else [_Piece("", True)] if not value.text else default
+                return (
+                    default
+                    if value.text and value.text != UNKNOWN
+                    else [_Piece("", True)]
+                    if not value.text
+                    else default
+                )
             if unset or known_unset:
                 if operator in (":=", "="):
                     frame.variables[name] = Word(_show("".join(p.text for p in default)), False, _union(default))
@@ -193,7 +227,7 @@ class Expander:
         self._shell.nested(node, frame)
         if not value.known or "$" in rest or "`" in rest:
             return [_Piece(UNKNOWN, True, value.origin)]
-        return [_Piece(_hide_braces(_transform(value.text, rest)), True, value.origin)]
+        return [_Piece(_hide_braces(transform(value.text, rest)), True, value.origin)]
 
     def _default(self, node: Node, frame: Frame) -> list[_Piece]:
         seen_operator = False
@@ -244,9 +278,8 @@ def _fields(pieces: list[_Piece], home: str, *, braces: bool = True) -> list[Wor
     out = []
     for field in fields[:MAX_FIELDS]:
         glob = "*" in field or "?" in field or ("[" in field and "]" in field)
-        if field[:1] == "~" and home and (field == "~" or field[1] == "/"):
-            field = home + field[1:]
-        out.append(Word(_show(field), glob, origin))
+        homely = field[:1] == "~" and home and (field == "~" or field[1] == "/")
+        out.append(Word(_show(home + field[1:] if homely else field), glob, origin))
     return out
 
 
@@ -274,113 +307,10 @@ def _show(text: str) -> str:
 def _unescape_plain(text: str) -> str:
     if "\\" not in text:
         return text
-    out = re.sub(r"\\(\n|.)?", lambda m: "" if m[1] == "\n" else _hide(m[1] or "\\"), text, flags=re.DOTALL)
-    return out
+    return re.sub(r"\\(\n|.)?", lambda m: "" if m[1] == "\n" else _hide(m[1] or "\\"), text, flags=re.DOTALL)
 
 
 def _unescape_double(text: str) -> str:
     if "\\" in text:
         text = re.sub(r'\\([$`"\\\n])', lambda m: "" if m[1] == "\n" else m[1], text)
     return _hide(text)
-
-
-def ansi_c(text: str) -> str:
-    """The value of ``$'…'``."""
-
-    def one(m: re.Match[str]) -> str:
-        if m[1] or m[2] or m[3]:
-            code = int(m[1] or m[2] or m[3], 16)
-            return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
-        if m[4]:
-            return chr(int(m[4], 8) & 255 or 0xFFFD)
-        if m[5]:
-            return chr(ord(m[5]) & 31 or 0xFFFD)
-        return _ESCAPES.get(m[6], "\\" + m[6])
-
-    return _ANSI.sub(one, text).replace("\0", "")
-
-
-def expand_braces(text: str, depth: int = 0) -> list[str]:
-    """``a{b,c}d`` and ``{1..3}``; bounded."""
-    if depth > 8:
-        return [text]
-    start = -1
-    while True:
-        start = text.find("{", start + 1)
-        if start < 0:
-            return [text]
-        if start and text[start - 1] == "$":
-            continue
-        level, cuts = 0, []
-        for i in range(start, len(text)):
-            c = text[i]
-            if c == "{":
-                level += 1
-            elif c == "}":
-                level -= 1
-                if not level:
-                    break
-            elif c == "," and level == 1:
-                cuts.append(i)
-        else:
-            continue
-        inner = text[start + 1 : i]
-        if cuts:
-            edges = [start, *cuts, i]
-            options = [text[a + 1 : b] for a, b in zip(edges, edges[1:], strict=False)]
-        elif (span := re.fullmatch(r"(-?\d{1,9}|[A-Za-z])\.\.(-?\d{1,9}|[A-Za-z])(?:\.\.-?\d+)?", inner)) and span[1].isalpha() == span[2].isalpha():
-            options = _span(span[1], span[2])
-        else:
-            continue
-        tails = expand_braces(text[i + 1 :], depth + 1)
-        out = [text[:start] + h + t for o in options for h in expand_braces(o, depth + 1) for t in tails[:64]]
-        return out[:MAX_FIELDS]
-
-
-def _span(first: str, last: str) -> list[str]:
-    if first.isalpha():
-        a, b = ord(first), ord(last)
-        return [chr(c) for c in (range(a, b + 1) if a <= b else range(a, b - 1, -1))]
-    a, b = int(first), int(last)
-    if abs(b - a) > 256:
-        return [first, UNKNOWN, last]
-    return [str(n) for n in (range(a, b + 1) if a <= b else range(a, b - 1, -1))]
-
-
-def _arithmetic(text: str) -> str:
-    inner = text[3:-2] if text.startswith("$((") else text
-    return inner.strip() if re.fullmatch(r"\s*\d{1,15}\s*", inner) else UNKNOWN
-
-
-def _transform(value: str, rest: str) -> str:
-    """``${x%…}``, ``${x#…}``, ``${x/…/…}``, ``${x:…}``, ``${x^^}``, ``${x,,}`` on a known value."""
-    import fnmatch
-
-    if rest in ("^^", ",,", "^", ","):
-        return {"^^": value.upper(), ",,": value.lower(), "^": value[:1].upper() + value[1:], ",": value[:1].lower() + value[1:]}[rest]
-    if cut := re.fullmatch(r":\s*(-?\d+)(?::\s*(-?\d+))?", rest):
-        start, length = int(cut[1]), cut[2]
-        tail = value[start:]
-        return tail if length is None else tail[: int(length)]
-    if len(value) > 2000:
-        return UNKNOWN
-    if rest[0] in "%#":
-        pattern = rest.lstrip(rest[0])
-        order = range(len(value) + 1)
-        greedy = rest[1:2] == rest[0]
-        if rest[0] == "#":
-            for i in reversed(order) if greedy else order:
-                if fnmatch.fnmatchcase(value[:i], pattern):
-                    return value[i:]
-        else:
-            for i in order if greedy else reversed(order):
-                if fnmatch.fnmatchcase(value[i:], pattern):
-                    return value[:i]
-        return value
-    if rest[0] == "/":
-        every = rest[1:2] == "/"
-        pattern, _, new = rest[2 if every else 1 :].partition("/")
-        if any(c in pattern for c in "*?[\\") or pattern[:1] in "#%":
-            return UNKNOWN
-        return value.replace(pattern, new) if every else value.replace(pattern, new, 1)
-    return UNKNOWN

@@ -21,7 +21,9 @@ def make(call: Invocation) -> Stream:
     if directory is not None:
         inner.cwd = shell.absolute(directory.text, frame) if directory.known else UNKNOWN
     makefile = _value(call.args, ("-f", "--file", "--makefile"))
-    dry = bool(reading.flags & {"-n", "--just-print", "--dry-run", "--recon", "-q", "--question", "-p", "--print-data-base"})
+    dry = bool(
+        reading.flags & {"-n", "--just-print", "--dry-run", "--recon", "-q", "--question", "-p", "--print-data-base"}
+    )
     settings = {w.text.partition("=")[0]: w.text.partition("=")[2] for w in reading.operands if "=" in w.text}
     targets = [w.text for w in reading.operands if "=" not in w.text]
     evaluated = _value(call.args, ("--eval",))
@@ -60,12 +62,16 @@ def _value(args: list[Word], names: tuple[str, ...]) -> Word | None:
         if word.text in names and i + 1 < len(args):
             return args[i + 1]
         for name in names:
-            if word.text.startswith(name + "=") or (len(name) == 2 and word.text.startswith(name) and len(word.text) > 2):
+            if word.text.startswith(name + "=") or (
+                len(name) == 2 and word.text.startswith(name) and len(word.text) > 2
+            ):
                 return Word(word.text[len(name) :].lstrip("="), word.glob, word.origin)
     return None
 
 
-def _recipes(call: Invocation, frame: Frame, text: str, targets: list[str], settings: dict[str, str], *, certain: bool) -> None:
+def _recipes(
+    call: Invocation, frame: Frame, text: str, targets: list[str], settings: dict[str, str], *, certain: bool
+) -> None:
     """Reads a makefile roughly: assignments, rules, recipes; what needs functions of make stays unknown."""
     rules: dict[str, tuple[list[str], list[str]]] = {}
     variables = dict(settings)

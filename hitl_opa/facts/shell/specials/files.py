@@ -9,109 +9,6 @@ from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
 
-_FIND_VALUE = frozenset(
-    "-name -iname -path -ipath -wholename -iwholename -regex -iregex -type -xtype -size -mtime -atime -ctime -mmin -amin -cmin -newer -anewer -cnewer -user -group -uid -gid -perm -maxdepth -mindepth -printf -fstype -links -inum -samefile -lname -ilname -regextype -used -context -D -flags".split()
-)
-_NARROW_ALONE = frozenset({"-empty", "-nouser", "-nogroup"})
-_NARROW = _NARROW_ALONE | frozenset({"-size", "-mtime", "-atime", "-ctime", "-mmin", "-amin", "-cmin", "-newer", "-anewer", "-cnewer", "-user", "-group", "-uid", "-gid", "-perm", "-inum", "-samefile", "-links", "-lname", "-ilname", "-regex", "-iregex", "-used"})
-_EXEC = ("-exec", "-execdir", "-ok", "-okdir")
-
-
-def find(call: Invocation) -> Stream:
-    """Reads below its starting points; ``-delete``, ``-exec`` and ``-fprint`` do more."""
-    shell, frame, args = call.shell, call.frame, call.args
-    starts: list[Word] = []
-    i = 0
-    while i < len(args) and (args[i].text in ("-H", "-L", "-P", "-E", "-X", "-x", "-s", "-d") or args[i].text[:2] == "-O" or (args[i].text == "-D" and i + 1 < len(args))):
-        i += 2 if args[i].text == "-D" else 1
-    if i < len(args) and args[i].text == "-f":
-        i += 1
-    while i < len(args) and args[i].text[:1] not in ("-", "(", ")", "!", ",") or (i < len(args) and args[i].text == "-"):
-        starts.append(args[i])
-        i += 1
-    starts = starts or [Word(".")]
-    names: list[str] = []
-    deletes = narrowed = False
-    depth = ""
-    commands: list[list[Word]] = []
-    while i < len(args):
-        text = args[i].text
-        i += 1
-        if text in _EXEC:
-            command: list[Word] = []
-            while i < len(args) and args[i].text not in (";", "\\") and not (args[i].text == "+" and command and command[-1].text == "{}"):
-                command.append(args[i])
-                i += 1
-            i += 1
-            if command:
-                commands.append(command)
-        elif text == "-delete":
-            deletes = True
-        elif text in _NARROW:
-            narrowed = True
-            i += text not in _NARROW_ALONE
-        elif text in ("-fprint", "-fls", "-fprint0", "-fprintf") and i < len(args):
-            shell.path("write", args[i], frame, via="find", traits=("overwrite",))
-            i += 2 if text == "-fprintf" else 1
-        elif text == "-files0-from" and i < len(args):
-            shell.path("read", args[i], frame, via="find")
-            i += 1
-        elif text[:6] == "-newer" and i < len(args):
-            i += 1
-        elif text in _FIND_VALUE and i < len(args):
-            if text in ("-name", "-iname", "-path", "-wholename", "-ipath"):
-                names.append(args[i].text)
-                narrowed = narrowed or bool(args[i].text.strip("*./?"))
-            if text == "-maxdepth":
-                depth = args[i].text
-            i += 1
-    recursive = () if depth in ("0",) else ("recursive",)
-    bulk = () if narrowed else ("bulk",)
-    origin = frozenset[str]()
-    for start in starts:
-        place = shell.path("read", start, frame, via="find", traits=recursive)
-        for name in names:
-            named = name[name.rfind("/") + 1 :]
-            at = shell.ledger.paths.locate(_below(start.text, named.replace("*", "")), frame.cwd)
-            if at.place == "credentials":
-                origin |= {"secret"}
-                if place not in ("workspace", "temp", "credentials"):
-                    shell.path("read", Word(_below(start.text, named), True), frame, via="find")
-        if deletes:
-            for item in _found(start, names, depth, narrowed) if narrowed else [start]:
-                shell.path("delete", item, frame, via="find", traits=tuple(sorted({*recursive, *bulk})))
-    for command in commands:
-        found = []
-        for start in starts[:8]:
-            found += _found(start, names, depth, narrowed)
-        inner = frame.within("find", *(() if narrowed else ("bulk",)))
-        for item in found:
-            argv = [w if "{}" not in w.text else Word(w.text.replace("{}", item.text), w.text == "{}", w.origin) for w in command]
-            if any("{}" in w.text for w in command[1:]) and _is_shell_with_code(command):
-                argv = command[:1] + [Word(w.text.replace("{}", item.text)) if "{}" in w.text else w for w in command[1:]]
-            shell.run(argv, inner, UNREAD)
-    listing = "".join(w.text + "\n" for s in starts[:4] for w in _found(s, names, depth, narrowed)) if all(s.known for s in starts) else None
-    return Stream(listing, origin | {"listing"})
-
-
-def _found(start: Word, names: list[str], depth: str, narrowed: bool) -> list[Word]:
-    """What find hands on: everything below its start, or, where tests narrow it, something there that is not known."""
-    if depth == "0":
-        return [start]
-    base = start.text.rstrip("/") if start.text != "/" else ""
-    if not narrowed:
-        return [Word(base + "/*", True, start.origin)]
-    tails = [n for n in names if "/" not in n][:4]
-    return [Word(f"{base}/{UNKNOWN}/{n}", "*" in n, start.origin) for n in tails] or [Word(f"{base}/{UNKNOWN}", False, start.origin)]
-
-
-def _is_shell_with_code(command: list[Word]) -> bool:
-    return command[0].text.rsplit("/", 1)[-1] in ("sh", "bash", "zsh", "dash", "ksh") and len(command) > 2
-
-
-def _below(start: str, name: str) -> str:
-    return (start.rstrip("/") if start != "/" else "") + "/" + (name or "*")
-
 
 def tar(call: Invocation) -> Stream:
     """Mode letters with or without a dash; ``-f`` names the archive that a mode reads or writes."""
@@ -124,7 +21,7 @@ def tar(call: Invocation) -> Stream:
             if letter in "fCbTXgIHNVFKL" and args:
                 head.append(args.pop(0))
         call.args = head + args
-        from hitl_opa.facts.shell.argv import parse
+        from hitl_opa.facts.shell.options import parse
 
         call.reading = parse(call.program, call.args)
     reading, shell, frame = call.reading, call.shell, call.frame
@@ -167,7 +64,9 @@ def tar(call: Invocation) -> Stream:
 def _archive(call: Invocation, verb: str, word: Word) -> None:
     host, colon, _ = word.text.partition(":")
     if colon and "/" not in host and len(host) > 1 and "--force-local" not in call.reading.flags:
-        call.shell.ledger.host("send" if verb == "write" else "receive", host.split("@")[-1], via="tar", traits=call.frame.traits)
+        call.shell.ledger.host(
+            "send" if verb == "write" else "receive", host.split("@")[-1], via="tar", traits=call.frame.traits
+        )
     else:
         call.shell.path(verb, word, call.frame, via="tar", traits=("overwrite",) if verb == "write" else ())
 
@@ -180,12 +79,16 @@ def _values(args: list[Word]) -> dict[str, Word]:
         if text[:2] == "--":
             name, eq, value = text.partition("=")
             if name in names:
-                out[names[name]] = Word(value, word.glob, word.origin) if eq else args[i + 1] if i + 1 < len(args) else Word("")
+                out[names[name]] = (
+                    Word(value, word.glob, word.origin) if eq else args[i + 1] if i + 1 < len(args) else Word("")
+                )
         elif text[:1] == "-" and len(text) > 1:
             for j, letter in enumerate(text[1:], 1):
                 if letter in "fCbTXgIHNVFKL":
                     rest = text[j + 1 :]
-                    value_word = Word(rest, word.glob, word.origin) if rest else args[i + 1] if i + 1 < len(args) else Word("")
+                    value_word = (
+                        Word(rest, word.glob, word.origin) if rest else args[i + 1] if i + 1 < len(args) else Word("")
+                    )
                     out.setdefault(letter, value_word)
                     break
     return out
@@ -205,7 +108,7 @@ def dd(call: Invocation) -> Stream:
 
 
 def chmod(call: Invocation) -> Stream:
-    """The first operand is a mode: world-writable and setuid modes are traits, ``+x`` on credentials is not harmless either."""
+    """The first operand is a mode; world-writable and setuid modes are traits."""
     shell, frame, reading = call.shell, call.frame, call.reading
     operands = list(reading.operands)
     mode = ""
@@ -215,7 +118,11 @@ def chmod(call: Invocation) -> Stream:
         mode = call.args[0].text
     traits = set(reading.traits)
     digits = mode.lstrip("0") if mode.isdigit() else ""
-    if re.search(r"(?:^|,)[ugoa]*[oa][ugoa]*[+=][rXxst]*w", mode) or re.match(r"[+=][rXx]*w", mode) or (digits and int(digits[-1]) & 2):
+    if (
+        re.search(r"(?:^|,)[ugoa]*[oa][ugoa]*[+=][rXxst]*w", mode)
+        or re.match(r"[+=][rXx]*w", mode)
+        or (digits and int(digits[-1]) & 2)
+    ):
         traits.add("world-writable")
     if re.search(r"[+=][rwxX]*s", mode) or (len(mode) == 4 and mode.isdigit() and mode[0] in "234567"):
         traits.add("setuid")
@@ -232,15 +139,31 @@ def kill(call: Invocation) -> Stream:
     if any(w.text in ("-l", "-L", "--list", "--table") for w in call.args):
         return UNREAD
     texts = [w.text for w in call.args]
-    everything = len(texts) > 1 and texts[-1] == "-1" or "-1" in [t for t in texts[1:]]
+    everything = (len(texts) > 1 and texts[-1] == "-1") or "-1" in list(texts[1:])
     if texts == ["-0"] or "-0" in texts[:1]:
-        shell.ledger.effect("read", "process", " ".join(w.text for w in pids), place="own", via="kill", traits=frame.traits)
+        shell.ledger.effect(
+            "read", "process", " ".join(w.text for w in pids), place="own", via="kill", traits=frame.traits
+        )
         return UNREAD
     critical = any(w.text == "1" for w in pids)
-    place = "all" if everything or critical else "unknown" if any(not w.known and not w.origin & {"job"} for w in pids) else "own"
+    place = (
+        "all"
+        if everything or critical
+        else "unknown"
+        if any(not w.known and not w.origin & {"job"} for w in pids)
+        else "own"
+    )
     if not pids:
         return UNREAD
-    shell.ledger.effect("stop", "process", " ".join(w.text for w in pids)[:200], place=place, via="kill", traits=tuple(sorted({*frame.traits, *(("all",) if everything else ())})), certain=frame.certain)
+    shell.ledger.effect(
+        "stop",
+        "process",
+        " ".join(w.text for w in pids)[:200],
+        place=place,
+        via="kill",
+        traits=tuple(sorted({*frame.traits, *(("all",) if everything else ())})),
+        certain=frame.certain,
+    )
     return UNREAD
 
 
@@ -258,11 +181,24 @@ def link(call: Invocation) -> Stream:
     shell, frame = call.shell, call.frame
     traits = tuple(sorted(call.reading.traits))
     if len(operands) == 1:
-        shell.path("write", Word(operands[0].text.rstrip("/").rsplit("/", 1)[-1] or "."), frame, via="ln", traits=traits)
+        shell.path(
+            "write", Word(operands[0].text.rstrip("/").rsplit("/", 1)[-1] or "."), frame, via="ln", traits=traits
+        )
         return UNREAD
     for word in operands[:-1]:
         at = shell.ledger.paths.locate(word.text, frame.cwd, glob=word.glob)
-        if at.place not in ("workspace", "temp", "home", "dotfile", "outside", "unknown", "root", "home-root", "system", "git-internals"):
+        if at.place not in (
+            "workspace",
+            "temp",
+            "home",
+            "dotfile",
+            "outside",
+            "unknown",
+            "root",
+            "home-root",
+            "system",
+            "git-internals",
+        ):
             shell.path("read", word, frame, via="ln")
         elif word.known:
             content = shell.files.get(shell.absolute(word.text, frame))
@@ -280,8 +216,16 @@ def crontab(call: Invocation) -> Stream:
         shell.ledger.effect("read", "system", "crontab", place="schedule", via="crontab", traits=frame.traits)
         return UNREAD
     verb = "delete" if "-r" in flags else "configure"
-    shell.ledger.effect(verb, "system", "crontab", place="schedule", via="crontab", traits=tuple(sorted({"persistence", *frame.traits})), certain=frame.certain)
-    if not operands and not flags & {"-r", "-e", "-l"} or operands and operands[0].text == "-":
+    shell.ledger.effect(
+        verb,
+        "system",
+        "crontab",
+        place="schedule",
+        via="crontab",
+        traits=tuple(sorted({"persistence", *frame.traits})),
+        certain=frame.certain,
+    )
+    if (not operands and not flags & {"-r", "-e", "-l"}) or (operands and operands[0].text == "-"):
         _cron_lines(call, call.stdin, frame)
     for word in operands:
         if word.text != "-":
@@ -302,7 +246,15 @@ def sysctl(call: Invocation) -> Stream | None:
     if assigned:
         call.reading.operands = [w for w in call.reading.operands if "=" not in w.text]
         value = " ".join(w.text for w in assigned)
-        call.shell.ledger.effect("configure", "system", value, place="kernel", via=call.via, traits=call.frame.traits, certain=call.frame.certain)
+        call.shell.ledger.effect(
+            "configure",
+            "system",
+            value,
+            place="kernel",
+            via=call.via,
+            traits=call.frame.traits,
+            certain=call.frame.certain,
+        )
         if not call.reading.operands:
             return UNREAD
     return None
@@ -312,8 +264,18 @@ def service(call: Invocation) -> Stream | None:
     """``service NAME ACTION``: asking for the status changes nothing."""
     words = [w.text for w in call.reading.operands]
     if call.reading.inform or not words or words[-1] in ("status", "--status-all", "list"):
-        call.shell.ledger.effect("read", "system", " ".join(words[:1]), place="service", via=call.via, traits=call.frame.traits)
+        call.shell.ledger.effect(
+            "read", "system", " ".join(words[:1]), place="service", via=call.via, traits=call.frame.traits
+        )
         return UNREAD
     stops = words[-1] in ("stop", "disable", "kill", "down")
-    call.shell.ledger.effect("stop" if stops else "configure", "system", " ".join(words[:2]), place="service", via=call.via, traits=call.frame.traits, certain=call.frame.certain)
+    call.shell.ledger.effect(
+        "stop" if stops else "configure",
+        "system",
+        " ".join(words[:2]),
+        place="service",
+        via=call.via,
+        traits=call.frame.traits,
+        certain=call.frame.certain,
+    )
     return UNREAD

@@ -1,4 +1,4 @@
-"""Programs that turn stdin into stdout: followed where the text is known, so that what is piped into a shell is read."""
+"""Programs that turn stdin into stdout, followed where the text is known: what is piped into a shell is read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.argv import Invocation
+from hitl_opa.facts.shell.expansions import ansi_c
 from hitl_opa.facts.shell.frame import MAX_STREAM, Stream
-from hitl_opa.facts.shell.words import Word, ansi_c
+from hitl_opa.facts.shell.words import Word
 
 _DECODED = frozenset({"decoded"})
 
@@ -26,7 +27,9 @@ def _input(call: Invocation, skip: int = 0) -> Stream:
     return out
 
 
-def _through(call: Invocation, change: Callable[[str], str | None], origin: frozenset[str] = frozenset(), skip: int = 0) -> Stream:
+def _through(
+    call: Invocation, change: Callable[[str], str | None], origin: frozenset[str] = frozenset(), skip: int = 0
+) -> Stream:
     call.apply()
     source = _input(call, skip)
     text = None
@@ -61,7 +64,12 @@ def decode(call: Invocation) -> Stream:
     flags = call.reading.flags | set(call.reading.subs)
     name = call.via
     if name in ("base64", "openssl") and flags & {"-d", "-D", "--decode", "--d"}:
-        return _through(call, lambda t: base64.b64decode("".join(t.split()) + "==", validate=False).decode("utf-8", "replace"), _DECODED, 0)
+        return _through(
+            call,
+            lambda t: base64.b64decode("".join(t.split()) + "==", validate=False).decode("utf-8", "replace"),
+            _DECODED,
+            0,
+        )
     if name == "base32" and flags & {"-d", "-D", "--decode"}:
         return _through(call, lambda t: base64.b32decode("".join(t.split())).decode("utf-8", "replace"), _DECODED)
     if name in ("base64", "base32"):
@@ -72,7 +80,7 @@ def decode(call: Invocation) -> Stream:
 
 
 def xxd(call: Invocation) -> Stream:
-    if "-r" in call.reading.flags or "-p" in call.reading.flags and "-r" in call.reading.flags:
+    if "-r" in call.reading.flags or ("-p" in call.reading.flags and "-r" in call.reading.flags):
         return _through(call, _unhex, _DECODED)
     return _through(call, lambda t: t.encode().hex() + "\n" if "-p" in call.reading.flags else None)
 
@@ -85,7 +93,11 @@ def _unhex(text: str) -> str:
 def tr(call: Invocation) -> Stream:
     sets = [ansi_c(w.text) for w in call.reading.operands if w.known]
     flags = call.reading.flags
-    origin = _DECODED if sets and any("-" in s for s in sets) and len(sets) == 2 and "d" not in "".join(flags) and call.stdin.text else frozenset()
+    origin = (
+        _DECODED
+        if sets and any("-" in s for s in sets) and len(sets) == 2 and "d" not in "".join(flags) and call.stdin.text
+        else frozenset()
+    )
     stdin = call.stdin
     text: str | None = None
     if stdin.text is not None and sets and len(stdin.text) <= MAX_STREAM:
@@ -99,7 +111,12 @@ def tr(call: Invocation) -> Stream:
 
 
 def _set(text: str) -> str:
-    for name, chars in (("[:upper:]", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), ("[:lower:]", "abcdefghijklmnopqrstuvwxyz"), ("[:digit:]", "0123456789"), ("[:space:]", " \t\n\r\f\v")):
+    for name, chars in (
+        ("[:upper:]", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        ("[:lower:]", "abcdefghijklmnopqrstuvwxyz"),
+        ("[:digit:]", "0123456789"),
+        ("[:space:]", " \t\n\r\f\v"),
+    ):
         text = text.replace(name, chars)
 
     def span(m: re.Match[str]) -> str:
@@ -133,7 +150,7 @@ def awk(call: Invocation) -> Stream:
 
 
 def sed(call: Invocation) -> Stream:
-    """``-i`` writes its files; the commands ``e``, ``w``, ``r`` and the flags ``e`` and ``w`` of ``s`` execute, write and read."""
+    """``-i`` writes its files; commands ``e``, ``w``, ``r`` and flags of ``s`` execute, write and read."""
     from hitl_opa.facts.code.sed import read_sed
 
     reading = call.reading
@@ -148,7 +165,11 @@ def sed(call: Invocation) -> Stream:
     out = call.apply()
     for script in scripts:
         read_sed(call.shell, call.frame.within(call.via), script)
-    simple = re.fullmatch(r"s(.)(.+?)\1(.*?)\1(g?)", scripts[0].text) if len(scripts) == 1 and not operands and call.stdin.text is not None else None
+    simple = (
+        re.fullmatch(r"s(.)(.+?)\1(.*?)\1(g?)", scripts[0].text)
+        if len(scripts) == 1 and not operands and call.stdin.text is not None
+        else None
+    )
     text = None
     if simple and call.stdin.text is not None and not re.search(r"[\\.*\[\]^$&+?(){}|]", simple[2] + simple[3]):
         lines = call.stdin.text.split("\n")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import code
-from hitl_opa.facts.shell.argv import Invocation, parse
+from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
+from hitl_opa.facts.shell.options import parse
 from hitl_opa.facts.shell.words import Word
 
 # Configuration whose value git runs as a command.
@@ -17,7 +17,35 @@ _RUNS = re.compile(
     r"(?:diff|merge)\..+\.(?:textconv|command|driver)|filter\..+\.(?:clean|smudge|process)|credential(?:\..+)?\.helper|gpg(?:\..+)?\.program|"
     r"interactive\.difffilter|uploadpack\.packobjectshook|remote\..+\.(?:receivepack|uploadpack)|browser\..+\.cmd|man\..+\.cmd|sendemail\..*cmd|trailer\..+\.c(?:md|ommand)|submodule\..+\.update)\Z"
 )
-_HARMLESS = frozenset({"cat", "less", "more", "vi", "vim", "nano", "emacs", "code --wait", "true", "false", "store", "cache", "osxkeychain", "manager", "manager-core", "libsecret", "gh auth git-credential", "!gh auth git-credential", "", "delta", "gpg", "gpg2", "less -FRX", "vim -d", "nvim"})
+_HARMLESS = frozenset(
+    {
+        "cat",
+        "less",
+        "more",
+        "vi",
+        "vim",
+        "nano",
+        "emacs",
+        "code --wait",
+        "true",
+        "false",
+        "store",
+        "cache",
+        "osxkeychain",
+        "manager",
+        "manager-core",
+        "libsecret",
+        "gh auth git-credential",
+        "!gh auth git-credential",
+        "",
+        "delta",
+        "gpg",
+        "gpg2",
+        "less -FRX",
+        "vim -d",
+        "nvim",
+    }
+)
 
 
 def git(call: Invocation) -> Stream | None:
@@ -28,7 +56,16 @@ def git(call: Invocation) -> Stream | None:
     aliases: dict[str, str] = {}
     while i < len(args) and args[i].text[:1] == "-":
         text = args[i].text
-        if text in ("-C", "--git-dir", "--work-tree", "--exec-path", "--namespace", "-c", "--config-env", "--super-prefix") and i + 1 < len(args):
+        if text in (
+            "-C",
+            "--git-dir",
+            "--work-tree",
+            "--exec-path",
+            "--namespace",
+            "-c",
+            "--config-env",
+            "--super-prefix",
+        ) and i + 1 < len(args):
             value = args[i + 1]
             if text == "-C":
                 moved = moved.copy()
@@ -73,9 +110,9 @@ def _configured(call: Invocation, word: Word, aliases: dict[str, str]) -> None:
         aliases[name[6:]] = value
     elif _RUNS.match(name) and value.strip() not in _HARMLESS and UNKNOWN not in name:
         _run_value(call, value)
-    elif name.lower() in ("core.hookspath", "include.path", "core.attributesfile"):
-        call.shell.ledger.effect("execute", "code", value, place="unknown", via="git", traits=call.frame.traits)
-    elif name.lower().startswith("protocol.ext.allow"):
+    elif name.lower() in ("core.hookspath", "include.path", "core.attributesfile") or name.lower().startswith(
+        "protocol.ext.allow"
+    ):
         call.shell.ledger.effect("execute", "code", value, place="unknown", via="git", traits=call.frame.traits)
 
 
@@ -104,12 +141,40 @@ def config(call: Invocation) -> Stream | None:
     """Reads with ``--get``, ``--list`` or one operand; otherwise writes; values that git runs are read as commands."""
     reading, shell, frame = call.reading, call.shell, call.frame
     operands = reading.operands
-    reads = reading.inform or (reading.flags & {"--get", "--get-all", "--get-regexp", "--list", "-l", "--get-urlmatch", "--show-origin", "--get-color", "--get-colorbool", "--show-scope", "--name-only"})
-    if operands and operands[0].text in ("list", "get", "set", "unset", "edit", "rename-section", "remove-section") and "." not in operands[0].text:
+    reads = reading.inform or bool(
+        reading.flags
+        & {
+            "--get",
+            "--get-all",
+            "--get-regexp",
+            "--list",
+            "-l",
+            "--get-urlmatch",
+            "--show-origin",
+            "--get-color",
+            "--get-colorbool",
+            "--show-scope",
+            "--name-only",
+        }
+    )
+    if (
+        operands
+        and operands[0].text in ("list", "get", "set", "unset", "edit", "rename-section", "remove-section")
+        and "." not in operands[0].text
+    ):
         reads = reads or operands[0].text in ("list", "get")
         if operands[0].text == "set":
             operands = operands[1:]
-    writes = reading.flags & {"--unset", "--unset-all", "--add", "--replace-all", "--edit", "-e", "--remove-section", "--rename-section"}
+    writes = reading.flags & {
+        "--unset",
+        "--unset-all",
+        "--add",
+        "--replace-all",
+        "--edit",
+        "-e",
+        "--remove-section",
+        "--rename-section",
+    }
     if reads or (len(operands) <= 1 and not writes):
         shell.path("read", Word("."), frame, via="git")
         return UNREAD
@@ -120,89 +185,33 @@ def config(call: Invocation) -> Stream | None:
         name, value = operands[0].text, operands[1].text
         if name.lower().startswith("alias.") and value[:1] == "!":
             shell.script(value[1:], frame.within("git", certain=False), via="git")
-            shell.ledger.effect("configure", "remote", name, place="repository", via="git", traits=tuple(sorted({"persistence", *frame.traits})))
+            shell.ledger.effect(
+                "configure",
+                "remote",
+                name,
+                place="repository",
+                via="git",
+                traits=tuple(sorted({"persistence", *frame.traits})),
+            )
         elif (_RUNS.match(name) and value.strip() not in _HARMLESS) or name.lower() == "core.hookspath":
-            shell.ledger.effect("configure", "remote", name, place="repository", via="git", traits=tuple(sorted({"persistence", *frame.traits})))
+            shell.ledger.effect(
+                "configure",
+                "remote",
+                name,
+                place="repository",
+                via="git",
+                traits=tuple(sorted({"persistence", *frame.traits})),
+            )
             shell.path("write", Word(".git/hooks/config"), frame, via="git")
             if name.lower() != "core.hookspath":
                 _run_value(call, value)
     return UNREAD
 
 
-def push(call: Invocation) -> Stream | None:
-    """What a push publishes, forces or deletes, branch by branch."""
-    reading, shell, frame = call.reading, call.shell, call.frame
-    operands, flags = reading.operands, reading.flags
-    remote = operands[0].text if operands else "origin"
-    traits = set(frame.traits)
-    if flags & {"-n", "--dry-run"}:
-        traits.add("dry-run")
-    forced = bool(flags & {"-f", "--force"} or any(f.startswith("--force-with-lease") or f == "--force-if-includes" for f in flags))
-    for act, word in reading.found:
-        if act.kind == "run" and word is not None:
-            call.run(act, word)
-    refs: list[tuple[str, bool, bool, str]] = []  # name, deleted, forced, kind
-    deleted = bool(flags & {"-d", "--delete", "--prune"})
-    if flags & {"--all", "--branches", "--mirror"}:
-        refs.append(("*", deleted, forced or "--mirror" in flags, "all"))
-    if "--tags" in flags:
-        refs.append(("tags", deleted, forced, "tag"))
-    specs = operands[1:]
-    for i, word in enumerate(specs):
-        text = word.text
-        if text == "tag" and i + 1 < len(specs):
-            continue
-        plus = text[:1] == "+"
-        text = text.lstrip("+")
-        source, colon, target = text.partition(":")
-        name = target if colon else source
-        gone = deleted or (bool(colon) and not source)
-        kind = "tag" if name.startswith("refs/tags/") or (i and specs[i - 1].text == "tag") else "branch"
-        refs.append((name.removeprefix("refs/heads/").removeprefix("refs/tags/") or source, gone, forced or plus, kind))
-    if not refs:
-        refs.append((_current_branch(shell, frame), deleted, forced, "branch"))
-    for name, gone, force, kind in refs:
-        mine = set(traits)
-        known = UNKNOWN not in name and name not in ("", "HEAD", "@")
-        if name in ("HEAD", "@"):
-            name = _current_branch(shell, frame)
-            known = bool(name)
-        place = "tag" if kind == "tag" else "protected-branch" if kind == "all" or _protected(name, shell.ledger.protected_branches) else "branch" if name and UNKNOWN not in name else "unknown"
-        if kind == "all":
-            mine.add("all")
-        if force:
-            mine |= {"force", "history"}
-        if gone:
-            mine.add("irreversible")
-        shell.ledger.effect("delete" if gone else "publish", "remote", f"{remote}/{name}".replace(UNKNOWN, "?"), place=place, via="git", traits=tuple(sorted(mine)), certain=frame.certain and known)
-    if "://" in remote or "@" in remote:
-        shell.ledger.url("send", _host(remote), via="git", traits=tuple(sorted({"upload", *traits})))
-    return UNREAD
-
-
-def _host(remote: str) -> str:
+def host_of(remote: str) -> str:
     if "://" in remote:
         return remote
     return remote.split("@", 1)[-1].split(":", 1)[0]
-
-
-def _protected(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch.fnmatchcase(name, p) for p in patterns)
-
-
-def _current_branch(shell: object, frame: Frame) -> str:
-    """The branch that the repository at the current directory has checked out, ``""`` if that cannot be read."""
-    if not frame.cwd or UNKNOWN in frame.cwd:
-        return ""
-    folder = frame.cwd
-    for _ in range(8):
-        text = code.read_small(folder + "/.git/HEAD")
-        if text is not None:
-            return text[16:].strip() if text.startswith("ref: refs/heads/") else ""
-        folder = folder[: folder.rfind("/")]
-        if not folder:
-            return ""
-    return ""
 
 
 def clone(call: Invocation) -> Stream | None:
@@ -220,12 +229,16 @@ def clone(call: Invocation) -> Stream | None:
         shell.script(url[5:], frame.within("git"), via="git")
         return UNREAD
     if "://" in url or re.match(r"[\w.-]+@[\w.-]+:", url):
-        shell.ledger.url("receive", _host(url), via="git", traits=tuple(sorted({"download", *traits})))
+        shell.ledger.url("receive", host_of(url), via="git", traits=tuple(sorted({"download", *traits})))
     elif UNKNOWN in url:
         shell.ledger.url("receive", url, via="git", traits=tuple(sorted({"download", *traits})))
     else:
         shell.path("read", operands[0], frame, via="git")
-    target = operands[1] if len(operands) > 1 else Word(re.sub(r"\.git/?$", "", url).rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1] or ".")
+    target = (
+        operands[1]
+        if len(operands) > 1
+        else Word(re.sub(r"\.git/?$", "", url).rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1] or ".")
+    )
     shell.path("write", target if target.text != UNKNOWN else Word("./" + UNKNOWN), frame, via="git")
     return UNREAD
 
@@ -236,20 +249,38 @@ def checkout(call: Invocation) -> Stream | None:
     flags, operands = reading.flags, reading.operands
     texts = [w.text for w in call.args]
     creates = flags & {"-b", "-B", "--orphan", "-t", "--track"}
-    discards = "--" in texts and texts.index("--") < len(texts) - 1 or flags & {"-f", "--force", "--ours", "--theirs", "-p", "--patch", "--pathspec-from-file"} or (not creates and (len(operands) > 1 or any(_is_file(w) for w in operands)))
+    discards = (
+        ("--" in texts and texts.index("--") < len(texts) - 1)
+        or flags & {"-f", "--force", "--ours", "--theirs", "-p", "--patch", "--pathspec-from-file"}
+        or (not creates and (len(operands) > 1 or any(_is_file(w) for w in operands)))
+    )
     traits = {"overwrite", "irreversible"} if discards else set()
     if "-B" in flags:
         traits |= {"force", "irreversible", "overwrite"}
     files = []
     if discards:
-        files = [w for w in call.args[texts.index("--") + 1 :]] if "--" in texts else operands[-1:] if len(operands) > 1 else [w for w in operands if _is_file(w)]
+        files = (
+            list(call.args[texts.index("--") + 1 :])
+            if "--" in texts
+            else operands[-1:]
+            if len(operands) > 1
+            else [w for w in operands if _is_file(w)]
+        )
     for word in files or [Word(".")]:
         shell.path("write", word, frame, via="git", traits=tuple(sorted(traits)))
     return UNREAD
 
 
 def _is_file(word: Word) -> bool:
-    return word.text in (".", "./", ":/", "*") or bool(re.search(r"\.\w{1,5}$", word.text)) and not re.search(r"\d+\.\d+", word.text) and "/" not in word.text[:0] or word.glob
+    return (
+        word.text in (".", "./", ":/", "*")
+        or (
+            bool(re.search(r"\.\w{1,5}$", word.text))
+            and not re.search(r"\d+\.\d+", word.text)
+            and "/" not in word.text[:0]
+        )
+        or word.glob
+    )
 
 
 def commit(call: Invocation) -> Stream | None:
@@ -263,45 +294,4 @@ def commit(call: Invocation) -> Stream | None:
     if reading.flags & {"--dry-run"}:
         traits.add("dry-run")
     call.shell.path("write", Word(".git"), call.frame, via="git", traits=tuple(sorted(traits)))
-    return UNREAD
-
-
-def branch(call: Invocation) -> Stream | None:
-    flags = call.reading.flags
-    verb, traits = "read", set()
-    if "-D" in flags or (flags & {"-d", "--delete"} and flags & {"-f", "--force"}):
-        verb, traits = "delete", {"force", "irreversible"}
-    elif flags & {"-d", "--delete"}:
-        verb = "write"
-    elif flags & {"-M", "-C", "-f", "--force"}:
-        verb, traits = "write", {"force", "irreversible", "overwrite"}
-    elif flags & {"-m", "-c", "--move", "--copy", "-u", "--set-upstream-to", "--unset-upstream", "--edit-description", "-t", "--track"}:
-        verb = "write"
-    elif call.reading.operands and not flags & {"-l", "--list", "-a", "-r", "--all", "--remotes", "--contains", "--merged", "--no-merged", "--show-current", "-v", "-vv", "--sort", "--format", "--points-at", "--no-contains"}:
-        verb = "write"
-    call.shell.path(verb, Word("." if "irreversible" in traits or verb == "read" else ".git"), call.frame, via="git", traits=tuple(sorted(traits)))
-    return UNREAD
-
-
-def remote(call: Invocation) -> Stream | None:
-    operands, shell, frame = call.reading.operands, call.shell, call.frame
-    action = operands[0].text if operands else ""
-    if action in ("add", "set-url", "rename", "remove", "rm", "set-head", "set-branches"):
-        shell.ledger.effect("configure", "remote", " ".join(w.text for w in operands[1:3]), place="repository", via="git", traits=frame.traits, certain=frame.certain)
-    elif action in ("update", "prune", "show"):
-        shell.ledger.effect("query", "remote", "origin", place="repository", via="git", traits=frame.traits)
-    else:
-        shell.path("read", Word("."), frame, via="git")
-    return UNREAD
-
-
-def tag(call: Invocation) -> Stream | None:
-    flags = call.reading.flags
-    if flags & {"-d", "--delete"}:
-        verb, traits = "delete", ("irreversible",)
-    elif call.reading.operands and not flags & {"-l", "--list", "-v", "--verify", "--contains", "--points-at", "--merged", "--sort", "-n"}:
-        verb, traits = "write", (("force", "overwrite") if flags & {"-f", "--force"} else ())
-    else:
-        verb, traits = "read", ()
-    call.shell.path(verb, Word("." if verb != "write" else ".git"), call.frame, via="git", traits=traits)
     return UNREAD

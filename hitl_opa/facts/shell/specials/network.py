@@ -9,14 +9,39 @@ from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Stream
 from hitl_opa.facts.shell.words import Word
 
-_DATA = frozenset({"-d", "--data", "--data-ascii", "--data-binary", "--data-raw", "--data-urlencode", "-F", "--form", "--form-string", "-T", "--upload-file", "--json", "--url-query", "--post-data", "--post-file", "--body-data", "--body-file", "--mail-from"})
-_READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND"})
+_DATA = frozenset(
+    {
+        "-d",
+        "--data",
+        "--data-ascii",
+        "--data-binary",
+        "--data-raw",
+        "--data-urlencode",
+        "-F",
+        "--form",
+        "--form-string",
+        "-T",
+        "--upload-file",
+        "--json",
+        "--url-query",
+        "--post-data",
+        "--post-file",
+        "--body-data",
+        "--body-file",
+        "--mail-from",
+    }
+)
+READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND"})
 
 
 def curl(call: Invocation) -> Stream:
     """Sends when it has a body, a writing method or a secret in its URL; else receives."""
     reading, shell, frame = call.reading, call.shell, call.frame
-    origin = call.stdin.origin & frozenset({"secret"}) if any("-" == w.text or w.text in ("@-", "@/dev/stdin") or w.text.endswith("=@-") for w in call.args) else frozenset()
+    origin = (
+        call.stdin.origin & frozenset({"secret"})
+        if any(w.text == "-" or w.text in ("@-", "@/dev/stdin") or w.text.endswith("=@-") for w in call.args)
+        else frozenset()
+    )
     flags = reading.flags
     sends = bool(flags & _DATA)
     method = ""
@@ -25,11 +50,13 @@ def curl(call: Invocation) -> Stream:
     for name, word in values:
         if name in ("-X", "--request", "--method"):
             method = word.text.upper()
-        elif name in ("-o", "--output", "-O", "--output-document") and call.via == ("curl" if name in ("-o", "--output") else "wget"):
+        elif name in ("-o", "--output", "-O", "--output-document") and call.via == (
+            "curl" if name in ("-o", "--output") else "wget"
+        ):
             outputs.append(word)
     if flags & {"-G", "--get"} and not method:
         sends = False
-    if method and method not in _READING:
+    if method and method not in READING:
         sends = True
     if method in ("GET", "HEAD") and not flags & {"-d", "--data-binary", "-F", "-T"}:
         sends = False
@@ -41,23 +68,24 @@ def curl(call: Invocation) -> Stream:
                 if file.text != "-":
                     shell.path("send", file, frame, via=call.via)
                 origin |= content.origin & frozenset({"secret"})
-    out_is_file = bool(outputs) and outputs[0].text not in ("-", "/dev/stdout") or "-O" in flags or "--remote-name" in flags
+    out_is_file = (
+        (bool(outputs) and outputs[0].text not in ("-", "/dev/stdout")) or "-O" in flags or "--remote-name" in flags
+    )
     traits = {*frame.traits}
-    urls = [w for w in reading.operands] + [w for n, w in values if n == "--url"]
-    for act, word in reading.found:
-        if act.kind == "path" and word is not None and word.text != "-":
-            mine = tuple(sorted({*act.traits}))
-            place = shell.path(act.verb, word, frame, via=call.via, traits=mine)
-            if act.verb == "read" and place in ("credentials", "env-file") and act.type == "":
-                pass
-        elif act.kind == "run" and word is not None:
-            call.run(act, word)
+    urls = list(reading.operands) + [w for n, w in values if n == "--url"]
+    for act, value in reading.found:
+        if act.kind == "path" and value is not None and value.text != "-":
+            shell.path(act.verb, value, frame, via=call.via, traits=act.traits)
+        elif act.kind == "run" and value is not None:
+            call.run(act, value)
     saved = Stream(None, frozenset({"remote"}))
-    for word in outputs:
-        if word.text not in ("-", "/dev/null"):
-            shell.wrote(word.text, frame, saved)
+    for output in outputs:
+        if output.text not in ("-", "/dev/null"):
+            shell.wrote(output.text, frame, saved)
     for word in urls:
-        secret = "secret" in origin or "secret" in (word.origin if not re.match(r"[a-z+]+://[^/]*@", word.text) else frozenset())
+        secret = "secret" in origin or "secret" in (
+            word.origin if not re.match(r"[a-z+]+://[^/]*@", word.text) else frozenset()
+        )
         verb = "send" if sends or secret else "receive"
         mine = {*traits, "upload" if verb == "send" else "download"}
         if secret:
@@ -65,20 +93,40 @@ def curl(call: Invocation) -> Stream:
         if word.text.startswith(("file:", "FILE:")):
             shell.path("read", Word(word.text.split(":", 1)[1].replace("//", "", 1) or "/"), frame, via=call.via)
             continue
-        if word.text.lower().startswith(("http", "ftp", "sftp", "scp", "smb", "ldap", "gopher", "dict", "telnet", "tftp", "ws")) or "." in word.text or UNKNOWN in word.text or word.text in ("localhost",) or ":" in word.text:
+        if (
+            word.text.lower().startswith(
+                ("http", "ftp", "sftp", "scp", "smb", "ldap", "gopher", "dict", "telnet", "tftp", "ws")
+            )
+            or "." in word.text
+            or UNKNOWN in word.text
+            or word.text in ("localhost",)
+            or ":" in word.text
+        ):
             shell.ledger.url(verb, word.text, via=call.via, traits=tuple(sorted(mine)), certain=frame.certain)
         else:
             shell.ledger.url(verb, word.text, via=call.via, traits=tuple(sorted(mine)), certain=frame.certain)
-        if call.via == "curl" and flags & {"-O", "--remote-name", "--remote-name-all"} or (call.via in ("wget", "aria2c", "axel") and not outputs and not flags & {"--spider", "-i", "--input-file"}):
-            name = word.text.split("?")[0].rstrip("/").rsplit("/", 1)[-1] if "://" in word.text and word.text.count("/") > 2 else "index.html"
+        if (call.via == "curl" and flags & {"-O", "--remote-name", "--remote-name-all"}) or (
+            call.via in ("wget", "aria2c", "axel") and not outputs and not flags & {"--spider", "-i", "--input-file"}
+        ):
+            name = (
+                word.text.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
+                if "://" in word.text and word.text.count("/") > 2
+                else "index.html"
+            )
             folder = next((w.text for n, w in values if n in ("-P", "--directory-prefix", "--output-dir")), "")
             target = f"{folder}/{name}" if folder else name
             shell.path("write", Word(target), frame, via=call.via)
             shell.wrote(target, frame, saved)
     if not urls and reading.found and call.via == "wget":
         shell.ledger.url("receive", UNKNOWN, via=call.via, traits=tuple(sorted({*traits, "download"})))
-    to_stdout = call.via in ("curl", "http", "https", "xh") or any(w.text == "-" for w in outputs) or "-qO-" in " ".join(w.text for w in call.args)
-    return Stream(None, frozenset({"remote"}) if to_stdout and not (out_is_file and call.via == "curl") else frozenset())
+    to_stdout = (
+        call.via in ("curl", "http", "https", "xh")
+        or any(w.text == "-" for w in outputs)
+        or "-qO-" in " ".join(w.text for w in call.args)
+    )
+    return Stream(
+        None, frozenset({"remote"}) if to_stdout and not (out_is_file and call.via == "curl") else frozenset()
+    )
 
 
 def _pairs(args: list[Word]) -> list[tuple[str, Word]]:
@@ -97,7 +145,9 @@ def _pairs(args: list[Word]) -> list[tuple[str, Word]]:
                 if letter in "dFToXOPHuAebxKm":
                     rest = text[j + 1 :]
                     if rest or i + 1 < len(args):
-                        out.append(("-" + letter, Word(rest.lstrip("="), word.glob, word.origin) if rest else args[i + 1]))
+                        out.append(
+                            ("-" + letter, Word(rest.lstrip("="), word.glob, word.origin) if rest else args[i + 1])
+                        )
                     break
     return out
 
@@ -132,24 +182,42 @@ def copy(call: Invocation) -> Stream:
         return UNREAD
     if len(operands) == 1:
         host = _remote_host(operands[0].text)
-        shell.ledger.url("query", host, via=call.via, traits=traits) if host else shell.path("read", operands[0], frame, via=call.via)
+        shell.ledger.url("query", host, via=call.via, traits=traits) if host else shell.path(
+            "read", operands[0], frame, via=call.via
+        )
         return UNREAD
     *sources, target = operands
     secret = False
     for word in sources:
         host = _remote_host(word.text)
         if host:
-            shell.ledger.url("receive", host, via=call.via, traits=tuple(sorted({"download", *traits})), certain=frame.certain)
+            shell.ledger.url(
+                "receive", host, via=call.via, traits=tuple(sorted({"download", *traits})), certain=frame.certain
+            )
         else:
-            secret = shell.path("read", word, frame, via=call.via, traits=traits) in ("credentials", "env-file", "system-auth") or secret
+            secret = (
+                shell.path("read", word, frame, via=call.via, traits=traits)
+                in ("credentials", "env-file", "system-auth")
+                or secret
+            )
     host = _remote_host(target.text)
     if host:
         for word in sources:
             if not _remote_host(word.text):
                 shell.path("send", word, frame, via=call.via, traits=traits)
-        shell.ledger.url("send", host, via=call.via, traits=tuple(sorted({"upload", *traits, *(("secret",) if secret else ())})), certain=frame.certain)
+        shell.ledger.url(
+            "send",
+            host,
+            via=call.via,
+            traits=tuple(sorted({"upload", *traits, *(("secret",) if secret else ())})),
+            certain=frame.certain,
+        )
     else:
-        deletes = any(f.startswith("--del") for f in reading.flags) and "--dry-run" not in reading.flags and "-n" not in reading.flags
+        deletes = (
+            any(f.startswith("--del") for f in reading.flags)
+            and "--dry-run" not in reading.flags
+            and "-n" not in reading.flags
+        )
         dry = ("dry-run",) if reading.flags & {"-n", "--dry-run"} else ()
         shell.path("write", target, frame, via=call.via, traits=tuple(sorted({"overwrite", *reading.traits, *dry})))
         if any(_remote_host(w.text) for w in sources) and target.known:
@@ -166,7 +234,7 @@ def _remote_host(text: str) -> str:
     if text.startswith(("scp://", "rsync://", "sftp://")):
         return text
     head, colon, _ = text.partition(":")
-    if not colon or "/" in head or len(head) < 2 and head != UNKNOWN:
+    if not colon or "/" in head or (len(head) < 2 and head != UNKNOWN):
         return ""
     return head.split("@")[-1]
 
@@ -178,155 +246,97 @@ def nc(call: Invocation) -> Stream:
     traits = {*frame.traits}
     for act, word in reading.found:
         if act.kind == "run" and word is not None:
-            shell.ledger.effect("execute", "code", word.text, place="remote", via=call.via, traits=tuple(sorted({"reverse-shell", *traits})), certain=frame.certain)
-    operands = [w for w in reading.operands]
+            shell.ledger.effect(
+                "execute",
+                "code",
+                word.text,
+                place="remote",
+                via=call.via,
+                traits=tuple(sorted({"reverse-shell", *traits})),
+                certain=frame.certain,
+            )
+    operands = list(reading.operands)
     if call.via == "socat":
         for word in operands:
             match = re.match(r"(?i)(EXEC|SYSTEM|SHELL):(.+)", word.text, re.DOTALL)
             if match:
-                shell.ledger.effect("execute", "code", match[2], place="remote", via="socat", traits=tuple(sorted({"reverse-shell", *traits})), certain=frame.certain)
+                shell.ledger.effect(
+                    "execute",
+                    "code",
+                    match[2],
+                    place="remote",
+                    via="socat",
+                    traits=tuple(sorted({"reverse-shell", *traits})),
+                    certain=frame.certain,
+                )
             match = re.match(r"(?i)(?:TCP|UDP|OPENSSL|SSL|SOCKS)[46]?(?:-CONNECT)?:([^:,]+)", word.text)
             if match:
                 shell.ledger.host("send", match[1], via="socat", traits=tuple(sorted({"upload", *traits})))
             if re.match(r"(?i)\w+-L(?:ISTEN)?:", word.text):
-                shell.ledger.effect("configure", "system", word.text, place="network", via="socat", traits=tuple(sorted({"listen", *traits})))
+                shell.ledger.effect(
+                    "configure",
+                    "system",
+                    word.text,
+                    place="network",
+                    via="socat",
+                    traits=tuple(sorted({"listen", *traits})),
+                )
             match = re.match(r"(?i)(?:OPEN|FILE|CREATE):([^,]+)", word.text)
             if match:
                 shell.path("write", Word(match[1]), frame, via="socat")
         return Stream(None, frozenset({"remote"}))
     if listens:
-        shell.ledger.effect("configure", "system", " ".join(w.text for w in operands)[:100], place="network", via=call.via, traits=tuple(sorted({"listen", *traits})), certain=frame.certain)
+        shell.ledger.effect(
+            "configure",
+            "system",
+            " ".join(w.text for w in operands)[:100],
+            place="network",
+            via=call.via,
+            traits=tuple(sorted({"listen", *traits})),
+            certain=frame.certain,
+        )
     elif operands:
         only_probes = bool(reading.flags & {"-z"})
         secret = {"secret"} if "secret" in call.stdin.origin else set()
-        shell.ledger.url("query" if only_probes else "send", operands[0].text, via=call.via, traits=tuple(sorted({*traits, *(() if only_probes else ("upload",)), *secret})), certain=frame.certain)
+        shell.ledger.url(
+            "query" if only_probes else "send",
+            operands[0].text,
+            via=call.via,
+            traits=tuple(sorted({*traits, *(() if only_probes else ("upload",)), *secret})),
+            certain=frame.certain,
+        )
     return Stream(None, frozenset({"remote"}))
-
-
-def gh_api(call: Invocation) -> Stream:
-    """``gh api``: GET unless a method or fields say otherwise; GraphQL queries are reads, mutations are not."""
-    reading, shell, frame = call.reading, call.shell, call.frame
-    values = _api_pairs(call.args)
-    method = next((w.text.upper() for n, w in values if n in ("-X", "--method")), "")
-    fields = [w for n, w in values if n in ("-f", "-F", "--field", "--raw-field")]
-    endpoint = next((w.text for w in reading.operands if w.text not in ("api",)), "")
-    for name, word in values:
-        if name == "--input" and word.text != "-":
-            shell.path("read", word, frame, via=call.via)
-    graph = "graphql" in endpoint
-    if graph:
-        text = " ".join(w.text for w in fields)
-        writes = bool(re.search(r"\bmutation\b", text)) or "query=" not in text and bool(fields)
-    else:
-        writes = method not in ("", *_READING) or (not method and (bool(fields) or "--input" in reading.flags))
-    verb = "delete" if method == "DELETE" else "configure" if writes else "query"
-    place = "protected-branch" if re.search(r"/(?:merge|git/refs|branches/[^/]+/protection|merges)\b", endpoint) and writes else "repository"
-    traits = ("irreversible",) if verb == "delete" else ()
-    shell.ledger.effect(verb, "remote", endpoint.replace(UNKNOWN, "?"), place=place, via=call.via, traits=tuple(sorted({*traits, *frame.traits})), certain=frame.certain)
-    return UNREAD
-
-
-def _api_pairs(args: list[Word]) -> list[tuple[str, Word]]:
-    out = []
-    for i, word in enumerate(args):
-        text = word.text
-        for name in ("-X", "--method", "-f", "-F", "--field", "--raw-field", "--input"):
-            if text == name and i + 1 < len(args):
-                out.append((name, args[i + 1]))
-            elif text.startswith(name + "=") or (len(name) == 2 and text.startswith(name) and len(text) > 2 and text[:2] != "--"):
-                out.append((name, Word(text[len(name) :].lstrip("="), word.glob, word.origin)))
-    return out
-
-
-def gh_merge(call: Invocation) -> Stream:
-    """A direct merge lands on the protected branch; ``--auto`` waits for the checks."""
-    traits = {*call.frame.traits}
-    if call.reading.flags & {"--admin"}:
-        traits |= {"force", "disable-security"}
-    if call.reading.flags & {"-d", "--delete-branch"}:
-        traits.add("irreversible")
-    value = " ".join(w.text for w in call.reading.operands[:1])
-    call.shell.ledger.effect("publish", "remote", value, place="protected-branch", via=call.via, traits=tuple(sorted(traits)), certain=call.frame.certain)
-    return UNREAD
-
-
-_REDIS_READ = frozenset("GET MGET HGET HGETALL HMGET HKEYS HVALS HLEN HEXISTS LRANGE LLEN LINDEX SMEMBERS SCARD SISMEMBER ZRANGE ZCARD ZSCORE ZRANK ZCOUNT ZRANGEBYSCORE KEYS SCAN HSCAN SSCAN ZSCAN EXISTS TTL PTTL TYPE STRLEN INFO PING DBSIZE TIME MONITOR SLOWLOG CLIENT MEMORY LASTSAVE ROLE XLEN XRANGE XINFO OBJECT DUMP GETRANGE BITCOUNT RANDOMKEY ECHO COMMAND LATENCY PFCOUNT GEOPOS ZREVRANGE SUBSCRIBE PSUBSCRIBE PUBSUB SELECT AUTH HELP MODULE ACL CLUSTER".split())
-_REDIS_DROP = frozenset({"FLUSHALL", "FLUSHDB", "SHUTDOWN", "DEBUG", "SWAPDB"})
-
-
-def redis(call: Invocation) -> Stream:
-    words = [w.text for w in (call.reading.rest or call.reading.operands)]
-    shell, frame = call.shell, call.frame
-    if not words and call.stdin.text:
-        words = call.stdin.text.split()
-    command = words[0].upper() if words else ""
-    traits = {*frame.traits}
-    target = "redis"
-    if command in _REDIS_DROP:
-        verb, extra = "delete", {"irreversible", "all", "bulk"}
-    elif command in ("DEL", "UNLINK", "HDEL", "LTRIM", "EXPIRE", "GETDEL", "LPOP", "RPOP", "SREM", "ZREM", "XTRIM"):
-        verb, extra = "delete", set()
-    elif command in ("CONFIG",):
-        verb, extra = ("query", set()) if len(words) > 1 and words[1].upper() == "GET" else ("configure", {"disable-security"})
-    elif command in ("EVAL", "EVALSHA", "SCRIPT", "FUNCTION", "FCALL"):
-        verb, extra = "execute", set()
-    elif command in _REDIS_READ:
-        verb, extra = "query", set()
-    elif not command:
-        verb, extra = "execute", {"interactive"}
-    else:
-        verb, extra = "write", set()
-    shell.ledger.effect(verb, "database", target, via=call.via, traits=tuple(sorted({*traits, *extra})), certain=frame.certain)
-    return UNREAD
-
-
-def mongo(call: Invocation) -> Stream:
-    """mongosh ``--eval``: JavaScript on a database, by the methods it calls."""
-    shell, frame = call.shell, call.frame
-    scripts = [w for a, w in call.reading.found if w is not None and a.kind == "run"]
-    if not scripts and call.stdin.text:
-        scripts = [Word(call.stdin.text, False, call.stdin.origin)]
-    if not scripts:
-        files = [w for w in call.reading.operands if w.text.endswith(".js")]
-        for word in files:
-            shell.path("read", word, frame, via=call.via)
-        shell.ledger.effect("execute", "database", "mongo", via=call.via, traits=tuple(sorted({*frame.traits, "interactive"} if not files else {*frame.traits})))
-        return UNREAD
-    for word in scripts:
-        text = word.text
-        traits = {*frame.traits}
-        if re.search(r"(?i)\.(?:dropDatabase|drop|dropIndexes|dropUser|dropAllUsers\w*|dropRole)\s*\(|\.(?:deleteMany|remove)\s*\(\s*(?:\{\s*\}\s*)?\)|shutdownServer", text):
-            verb = "delete"
-            traits |= {"irreversible", "bulk", "no-where"}
-        elif re.search(r"\.(?:delete\w*|remove|findOneAndDelete|bulkWrite)\s*\(", text):
-            verb = "delete"
-        elif re.search(r"\.(?:insert\w*|update\w*|replace\w*|findOneAnd\w+|save|rename\w*|create\w*|grant\w*|revoke\w*|aggregate\s*\(.*\$(?:out|merge)|setParameter|adminCommand|runCommand|eval)\b", text, re.DOTALL) or UNKNOWN in text:
-            verb = "write"
-        elif re.search(r"\b(?:find\w*|count\w*|aggregate|distinct|stats|getCollection\w*|show|explain|serverStatus|version|hello|isMaster|ping|getUsers|getMongo|listDatabases|getIndexes|currentOp|hostInfo|status|conf|help|getName|printjson|print|getSiblingDB|listCollections)\b", text):
-            verb = "query"
-        else:
-            verb = "execute"
-        shell.ledger.effect(verb, "database", "mongo", via=call.via, traits=tuple(sorted(traits)), certain=frame.certain)
-    return UNREAD
 
 
 def http(call: Invocation) -> Stream:
     """httpie and xh: a method word, a URL, then items; an item with ``=`` makes a body."""
     words = list(call.reading.operands)
-    method = words.pop(0).text.upper() if words and re.fullmatch(r"(?i)get|head|options|post|put|patch|delete", words[0].text) else ""
+    method = (
+        words.pop(0).text.upper()
+        if words and re.fullmatch(r"(?i)get|head|options|post|put|patch|delete", words[0].text)
+        else ""
+    )
     if not words:
         return UNREAD
     items = words[1:]
-    body = any(re.match(r"[^=:]+(?::=|=(?!=)|@)", w.text) for w in items) or (call.stdin != UNREAD and bool(call.stdin.origin))
-    sends = method not in ("", *_READING) or (not method and body)
+    body = any(re.match(r"[^=:]+(?::=|=(?!=)|@)", w.text) for w in items) or (
+        call.stdin != UNREAD and bool(call.stdin.origin)
+    )
+    sends = method not in ("", *READING) or (not method and body)
     secret = "secret" in call.stdin.origin or any("secret" in w.origin for w in items)
     for word in items:
         match = re.match(r"[^=:@]+=?@(.+)", word.text)
         if match:
             call.shell.path("send", Word(match[1]), call.frame, via=call.via)
-    for act, word in call.reading.found:
-        if act.kind == "path" and word is not None:
-            call.shell.path(act.verb, word, call.frame, via=call.via)
+    for act, value in call.reading.found:
+        if act.kind == "path" and value is not None:
+            call.shell.path(act.verb, value, call.frame, via=call.via)
     traits = {*call.frame.traits, "upload" if sends else "download", *(("secret",) if secret else ())}
-    call.shell.ledger.url("send" if sends else "receive", words[0].text, via=call.via, traits=tuple(sorted(traits)), certain=call.frame.certain)
+    call.shell.ledger.url(
+        "send" if sends else "receive",
+        words[0].text,
+        via=call.via,
+        traits=tuple(sorted(traits)),
+        certain=call.frame.certain,
+    )
     return Stream(None, frozenset({"remote"}))

@@ -1,0 +1,163 @@
+"""Options, operands and subcommands of a command line, told apart by the data of its program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hitl_opa.facts.data import Act, Acts, Program
+from hitl_opa.facts.shell.words import Word
+
+if TYPE_CHECKING:
+    pass
+
+
+class Reading:
+    """The result of parsing: acts with their words, operands, traits, and the subcommands passed."""
+
+    __slots__ = (
+        "flags",
+        "found",
+        "inform",
+        "level",
+        "operands",
+        "path",
+        "rest",
+        "role",
+        "subs",
+        "traits",
+        "unknown_sub",
+        "words",
+    )
+
+    def __init__(self, program: Program) -> None:
+        self.found: list[tuple[Act, Word | None]] = []
+        self.operands: list[Word] = []
+        self.traits: set[str] = set()
+        self.flags: set[str] = set()  # every option seen, without its value
+        self.words: list[Word] = []  # operands that come before the first one that is no plain word
+        self.inform = False
+        self.role: Act | None = None
+        self.level = program
+        self.subs: list[str] = []
+        self.rest: list[Word] = []
+        self.unknown_sub = ""
+
+
+def parse(program: Program, args: list[Word]) -> Reading:
+    """Options, operands and subcommands of ``args`` (the program's name not among them)."""
+    out = Reading(program)
+    levels = [program]
+    stop = False
+    i, n = 0, len(args)
+    style = program.style
+    while i < n:
+        word = args[i]
+        text = word.text
+        i += 1
+        if stop or len(text) < 2 or (text[0] != "-" and not (text[0] == "+" and text in program.flags)) or text == "--":
+            if text == "--" and not stop:
+                stop = True
+                if style == "posix" and out.level.operands and i < n:
+                    out.rest = args[i:]
+                    break
+                continue
+            level = out.level
+            if (level.subs or level.verbs) and not stop:
+                sub = level.subs.get(text)
+                if sub is not None:
+                    out.level = sub
+                    levels.append(sub)
+                    out.subs.append(text)
+                    style = sub.style or style
+                    continue
+                if (
+                    level.subs
+                    and not level.verbs
+                    and not out.unknown_sub
+                    and not out.operands
+                    and (level.otherwise or not level.does)
+                ):
+                    out.unknown_sub = text
+                out.words.append(word)
+            if style == "posix":
+                out.rest = args[i - 1 :]
+                break
+            out.operands.append(word)
+            continue
+        i = _option(text, word, args, i, levels, style, out)
+    return out
+
+
+def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Program], style: str, out: Reading) -> int:
+    if text[:2] == "--" or style == "single":
+        name, eq, value = text.partition("=")
+        acts, takes = _look(levels, name, style)
+        if acts is None and style == "colon" and ":" in name:
+            name, eq, value = text.partition(":")
+            acts, takes = _look(levels, name, style)
+        out.flags.add(name)
+        if acts is None:
+            return i
+        if takes:
+            if eq:
+                _add(acts, Word(value, word.glob, word.origin), out)
+            elif i < len(args):
+                _add(acts, args[i], out)
+                i += 1
+        else:
+            _add(acts, None, out)
+        return i
+    acts, takes = _look(levels, text, style)
+    if acts is not None:
+        out.flags.add(text)
+        if takes and i < len(args):
+            _add(acts, args[i], out)
+            return i + 1
+        _add(acts, None, out)
+        return i
+    for j in range(1, min(len(text), 64)):
+        name = text[0] + text[j]
+        out.flags.add(name)
+        acts, takes = _look(levels, name, style)
+        if acts is None:
+            continue
+        if takes:
+            rest = text[j + 1 :]
+            if rest:
+                _add(acts, Word(rest[1:] if rest[0] == "=" else rest, word.glob, word.origin), out)
+            elif i < len(args):
+                _add(acts, args[i], out)
+                i += 1
+            return i
+        _add(acts, None, out)
+    return i
+
+
+def _look(levels: list[Program], name: str, style: str) -> tuple[Acts | None, bool]:
+    for level in reversed(levels):
+        acts = level.options.get(name)
+        if acts is not None:
+            return acts, True
+        acts = level.flags.get(name)
+        if acts is not None:
+            return acts, False
+    if name[:2] == "--" and len(name) > 4 and style != "single":  # GNU takes unambiguous beginnings of long options
+        for level in reversed(levels):
+            flags = [k for k in level.flags if k.startswith(name)]
+            options = [k for k in level.options if k.startswith(name)]
+            if len(flags) + len(options) == 1:
+                return (level.options[options[0]], True) if options else (level.flags[flags[0]], False)
+    return None, False
+
+
+def _add(acts: Acts, value: Word | None, out: Reading) -> None:
+    for act in acts:
+        if act.kind == "trait":
+            out.traits.update(act.traits)
+        elif act.kind == "inform":
+            out.inform = True
+        elif act.kind == "operands":
+            out.role = act
+            out.traits.update(act.traits)
+        elif act.kind != "none":
+            out.found.append((act, value))

@@ -1,0 +1,94 @@
+"""What scripts of one call touch: variables, paths, and files that an earlier command of the call wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.frame import MAX_STREAM, UNREAD, Frame, Stream
+from hitl_opa.facts.shell.words import NOWHERE, Word
+
+if TYPE_CHECKING:
+    from hitl_opa.facts.ledger import Ledger
+
+
+class World:
+    """The ledger that effects go to, and what is known of files and variables."""
+
+    def __init__(self, ledger: Ledger, home: str) -> None:
+        self.ledger = ledger
+        self.home = home
+        self.files: dict[str, Stream] = {}  # what files written by this call hold, by absolute path
+
+    def variable(self, name: str, frame: Frame) -> Word:
+        """The value of a variable; one that the call does not set has its well-known value or is not known."""
+        word = frame.variables.get(name)
+        if word is not None:
+            return word
+        if frame.positional is not None and (name in ("@", "*") or name.isdigit()):
+            args = frame.positional
+            if name in ("@", "*"):
+                return Word(
+                    " ".join(a.text for a in args),
+                    any(a.glob for a in args),
+                    frozenset[str]().union(*(a.origin for a in args)),
+                )
+            index = int(name[:6])
+            return Word("") if index > len(args) else args[index - 1] if index else Word("bash")
+        if name in ("#", "?", "$", "!", "RANDOM", "SECONDS", "LINENO", "UID", "EUID", "PPID", "BASHPID"):
+            return Word("1")
+        if name == "PWD":
+            return Word(frame.cwd or UNKNOWN)
+        from hitl_opa.facts.data import load
+
+        value = load().places.variables.get(name)
+        if value is None:
+            return NOWHERE
+        if value[:1] == "@":
+            place, slash, rest = value[1:].partition("/")
+            base = {"home": self.home, "cwd": frame.cwd, "workspace": self.ledger.paths.workspace}.get(place, "")
+            return Word((base or UNKNOWN) + slash + rest)
+        return Word(value)
+
+    def path(self, verb: str, word: Word, frame: Frame, *, via: str = "", traits: tuple[str, ...] = ()) -> str:
+        """An effect on the path that a word names; writing to ``/dev/null`` and reading ``/dev/zero`` are none."""
+        text = word.text
+        if text in ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty") and verb in ("read", "write"):
+            return "null"
+        if text[:8] == "/dev/fd/":
+            return "null"
+        if frame.traits:
+            traits = tuple({*traits, *frame.traits})
+        return self.ledger.path(
+            verb, text, frame.cwd, via=via, traits=tuple(sorted(traits)), glob=word.glob, certain=frame.certain
+        )
+
+    def read(self, word: Word, frame: Frame, *, via: str, traits: tuple[str, ...] = ()) -> Stream:
+        """Reads a file: the effect, and its content where this call wrote it."""
+        place = self.path("read", word, frame, via=via, traits=traits)
+        if word.known:
+            known = self.files.get(word.text) or self.files.get(self.absolute(word.text, frame))
+            if known is not None:
+                return known
+        return Stream(
+            None, frozenset({"secret"}) if place in ("credentials", "env-file", "system-auth") else frozenset()
+        )
+
+    def wrote(self, text: str, frame: Frame, content: Stream, *, append: bool = False) -> None:
+        """Remembers what a file holds after this call wrote it."""
+        if UNKNOWN in text or text[:5] == "/dev/":
+            return
+        name = self.absolute(text, frame)
+        if append:
+            content = self.files.get(name, UNREAD).plus(content)
+        if content.text is not None and len(content.text) > MAX_STREAM:
+            content = Stream(None, content.origin)
+        self.files[name] = content
+
+    def absolute(self, text: str, frame: Frame) -> str:
+        joined = self.ledger.paths.join(text, frame.cwd)
+        if "/." in joined or "//" in joined:
+            import posixpath
+
+            return posixpath.normpath(joined)
+        return joined
