@@ -61,6 +61,25 @@ reasons contains r if {
 }
 
 # METADATA
+# title: Whatever is found is deleted
+# custom:
+#   id: files.unbounded
+#   risk: high
+#   remedy: List what would go, then name it.
+reasons contains r if {
+	"all" in lib.traits
+	found := lib.among(lib.on("path", ["delete"], ["workspace", "temp", "home", "outside", "unknown"]), ["all"])
+	count(found) > 0
+	r := {
+		"rule": "files.unbounded",
+		"verdict": "ask",
+		"risk": "high",
+		"message": sprintf("This deletes whatever is found: %s.", [lib.names(found)]),
+		"remedy": "List what would go, then name it.",
+	}
+}
+
+# METADATA
 # title: A program gets the rights of its owner
 # custom:
 #   id: files.setuid

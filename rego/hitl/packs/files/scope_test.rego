@@ -58,6 +58,18 @@ test_overwriting_is_not_irreversible if {
 	])
 }
 
+test_unbounded if {
+	expected := {asked("files.unbounded", "high", "This deletes whatever is found: *.c.", "List what would go, then name it.")}
+	files.reasons == expected with input as fixtures.shell([fixtures.marked("delete", "path", "*.c", "workspace", ["all", "recursive"])])
+}
+
+test_a_pattern_is_bounded if {
+	files.reasons == set() with input as fixtures.shell([
+		fixtures.marked("delete", "path", "*.pyc", "workspace", ["bulk"]),
+		fixtures.marked("write", "path", "b", "workspace", ["all"]),
+	])
+}
+
 test_setuid if {
 	expected := {asked("files.setuid", "critical", "This lets anybody run /tmp/sh with its owner's rights.", "Leave privileges as they are.")}
 	files.reasons == expected with input as fixtures.shell([fixtures.marked("configure", "path", "/tmp/sh", "temp", ["setuid"])])
