@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from hitl_opa.audit.canonical import canonical, digest
-from hitl_opa.audit.leaf import Event, Kind, Receipt, Record, Redact
+from hitl_opa.audit.leaf import Event, Kind, Receipt, Record, Redact, Suspect
 from hitl_opa.audit.log import AuditLog
 from hitl_opa.audit.reader import Filter
 from hitl_opa.audit.report import Damage, Problem, Report, StreamHead
@@ -26,6 +26,7 @@ __all__ = [
     "Report",
     "Stream",
     "StreamHead",
+    "Suspect",
     "canonical",
     "digest",
     "verify",

@@ -37,6 +37,9 @@ _DIGITS = bytes.maketrans(b"123456789]}", b"000000000,,")  # every number looks 
 _EXPONENTS = (b"0e-0", b"0e0,", b"0e00,", b"0e000,")
 _WHOLE_FLOATS = (b".0,", b".0}", b".0]")
 _LONG = b"0" * 16
+_ESCAPES = (('\\"', '"'), ("\\n", "\n"), ("\\t", "\t"), ("\\r", "\r"), ("\\b", "\b"), ("\\f", "\f"))
+_BACKSLASH = "\ud800"  # stands for it meanwhile: no canonical text has a lone surrogate
+_CONTROL = re.compile(r"\\u([0-9a-f]{4})")  # the only characters that RFC 8785 writes so
 _ALL_BUT_BEYOND_BMP = bytes(sorted(set(range(256)) - set(range(0xF0, 0xF5))))
 
 
@@ -60,15 +63,30 @@ def canonical(value: Any) -> bytes:
 
 
 def canonical_clean(value: Any) -> bytes:
-    """RFC 8785 text of a value that `clean` has already made plain JSON."""
+    """RFC 8785 text of a value that was decoded from such a text: what is marked in it stays as it is."""
     text = _tried(value)
-    return _reference(value) if text is None else text
+    return _reference(_floats(value)) if text is None else text
 
 
-def clean(value: Any) -> Any:
-    """``value`` as plain JSON values that RFC 8785 can express, marked where they are not themselves."""
-    text = _tried(value)
-    return _clean(value, 0, ()) if text is None else msgspec.json.decode(text)
+def _floats(value: Any) -> Any:
+    """``value`` with its large floats, which RFC 8785 writes without a point, floats again."""
+    if isinstance(value, dict):
+        return {key: _floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and abs(value) > _SAFE_INTEGER else value
+
+
+def unescaped(text: str) -> str:
+    """Canonical JSON text with every escape resolved, so that each string in it stands there as it is."""
+    if "\\" not in text:
+        return text
+    text = text.replace("\\\\", _BACKSLASH)
+    for escape, character in _ESCAPES:
+        text = text.replace(escape, character)
+    if "\\u" in text:
+        text = _CONTROL.sub(lambda match: chr(int(match[1], 16)), text)
+    return text.replace(_BACKSLASH, "\\")
 
 
 def _tried(value: Any) -> bytes | None:

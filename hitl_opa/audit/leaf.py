@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from hitl_opa.audit.canonical import canonical, canonical_clean, clean
+from hitl_opa.audit.canonical import canonical, canonical_clean, unescaped
 from hitl_opa.model import Decision, Document
 
 LEAF_VERSION = 1
@@ -27,6 +27,9 @@ DECISION_PATH = "hitl/main/decision"
 
 Redact = Callable[[Any], Any]
 """Takes a JSON-like value (dicts, lists, strings, numbers) and returns it with secrets replaced."""
+
+Suspect = Callable[[str], bool]
+"""Takes the text of a JSON value, escapes resolved: whether its `Redact` may find something in it."""
 
 
 class Kind(StrEnum):
@@ -152,10 +155,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Sealed(msgspec.Struct, frozen=True):
     """An event ready to take its place in a stream: redacted, timed, committed to."""
 
-    leaf: dict[str, Any]
+    leaf: dict[str, Any]  # decoded from its canonical text: nobody else holds a part of it
     salt: bytes | None
     payload: bytes | None
-    clean: bool  # the leaf is plain JSON already, because a redactor had to see it so
 
 
 _OURS = (
@@ -179,8 +181,12 @@ def commitment(salt: bytes, payload: bytes) -> str:
     return sha256(salt + payload).hexdigest()
 
 
-def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
-    """Redact the event, encode its payload and commit to it. ``redact`` may raise; then nothing is recorded."""
+def seal(event: Event, *, salt: bytes, redact: Redact | None, suspect: Suspect | None = None) -> Sealed:
+    """Redact the event, encode its payload and commit to it.
+
+    ``redact`` sees plain JSON, whatever the caller handed in, unless ``suspect`` says of its text that
+    there is nothing to find. Both may raise; then nothing is recorded.
+    """
     ours: dict[str, Any] = {"kind": Kind(event.kind).value, "version": LEAF_VERSION}
     ours.update((name, value) for name in _OURS if (value := getattr(event, name)))
     if event.matches is not None:
@@ -197,20 +203,18 @@ def seal(event: Event, *, salt: bytes, redact: Redact | None) -> Sealed:
         leaf["requested_by"] = event.principal
     if event.metrics:
         leaf["metrics"] = event.metrics
-    if redact is None:
-        encoded = canonical(payload) if payload else None
-    else:  # it sees plain JSON, whatever the caller handed in
-        seen = redact(clean({"leaf": leaf, "payload": payload}))
+    text, encoded = canonical(leaf), canonical(payload) if payload else None
+    leaf = msgspec.json.decode(text)
+    if redact is not None and (suspect is None or suspect(unescaped(f"{text.decode()}\n{(encoded or b'').decode()}"))):
+        seen = redact({"leaf": leaf, "payload": msgspec.json.decode(encoded or b"{}")})
         leaf, payload = seen["leaf"], seen["payload"]
         encoded = canonical_clean(payload) if payload else None
     if encoded is not None:
         leaf["hitl"]["commitment"] = commitment(salt, encoded)
-    return Sealed(leaf, None if encoded is None else salt, encoded, redact is not None)
+    return Sealed(leaf, None if encoded is None else salt, encoded)
 
 
 def encode(sealed: Sealed, *, stream: str, seq: int, prev: bytes, labels: dict[str, str]) -> bytes:
     """The leaf's bytes at its place. ``prev`` is the tree head before it: a chain beside the tree."""
     ours = {**sealed.leaf["hitl"], "stream": stream, "seq": seq, "prev": prev.hex()}
-    if sealed.clean:
-        return canonical_clean({**sealed.leaf, "hitl": ours, "labels": clean(labels)})
-    return canonical({**sealed.leaf, "hitl": ours, "labels": labels})
+    return canonical_clean({**sealed.leaf, "hitl": ours, "labels": labels})

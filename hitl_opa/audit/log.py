@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hitl_opa.audit import database
-from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, seal
+from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, Suspect, seal
 from hitl_opa.audit.reader import Filter, Reader
 from hitl_opa.audit.report import Report
 from hitl_opa.audit.stream import Cursor, Stream
@@ -42,10 +42,18 @@ class AuditLog:
     """
 
     def __init__(
-        self, path: str, *, redact: Redact | None, labels: dict[str, str], timeout: float, readonly: bool
+        self,
+        path: str,
+        *,
+        redact: Redact | None,
+        suspect: Suspect | None,
+        labels: dict[str, str],
+        timeout: float,
+        readonly: bool,
     ) -> None:
         self.path = path
         self._redact = redact
+        self._suspect = suspect
         self._timeout = timeout
         self._readonly = readonly
         self._stream = Stream(labels)
@@ -64,17 +72,21 @@ class AuditLog:
         path: str | os.PathLike[str],
         *,
         redact: Redact | None = None,
+        suspect: Suspect | None = None,
         labels: dict[str, str] | None = None,
         timeout: float = 10.0,
         readonly: bool = False,
     ) -> AuditLog:
         """Open the log, and make it where it is missing (mode 0600) unless ``readonly``.
 
-        ``redact`` sees every event before anything is written. ``labels`` stand in every leaf
-        (environment, deployment …). ``timeout`` is how long to wait for other processes, in seconds.
+        ``redact`` sees every event before anything is written; with ``suspect``, only those whose text
+        ``suspect`` does not clear (it is much faster to read one text than to walk a value).
+        ``labels`` stand in every leaf (environment, deployment …). ``timeout`` is how long to wait for other processes, in seconds.
         Raises AuditError, which says what is wrong with the file and what to do.
         """
-        log = cls(os.fspath(path), redact=redact, labels=labels or {}, timeout=timeout, readonly=readonly)
+        log = cls(
+            os.fspath(path), redact=redact, suspect=suspect, labels=labels or {}, timeout=timeout, readonly=readonly
+        )
         if readonly:
             database.connect_reader(log.path, timeout).close()
         else:
@@ -118,7 +130,7 @@ class AuditLog:
 
     def _seal(self, event: Event) -> Sealed:
         try:
-            return seal(event, salt=os.urandom(_SALT_BYTES), redact=self._redact)
+            return seal(event, salt=os.urandom(_SALT_BYTES), redact=self._redact, suspect=self._suspect)
         except Exception as error:
             # A redactor that fails must not let the event through as it is
             raise AuditError(f"the event was not recorded, it could not be redacted and encoded: {error!r}") from error

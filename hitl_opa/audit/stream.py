@@ -12,7 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from hitl_opa.audit.canonical import canonical
+import msgspec
+
+from hitl_opa.audit.canonical import canonical, canonical_clean
 from hitl_opa.audit.leaf import Receipt, Sealed, encode, timestamp
 from hitl_opa.audit.merkle import Tree, leaf_hash
 from hitl_opa.errors import AuditError
@@ -40,7 +42,7 @@ class Stream:
     """A writer's stream. ``placeholder`` is the parameter mark of the driver: ``?`` or ``%s``."""
 
     def __init__(self, labels: dict[str, str], placeholder: str = "?") -> None:
-        self._extra_labels = labels
+        self._extra_labels: dict[str, str] = msgspec.json.decode(canonical(labels))
         mark = placeholder
         self._advance = f"UPDATE audit_stream SET size = {mark} WHERE id = {mark} AND size = {mark}"  # noqa: S608  constants
         self._grow = f"UPDATE audit_stream SET size = size + {mark} WHERE stream = {mark}"  # noqa: S608
@@ -97,7 +99,7 @@ class Stream:
         if cursor.rowcount == 0:
             if self._acknowledged.size:
                 raise AuditError(f"stream {self.id} was removed from the audit log while it was being written")
-            labels = canonical({**self.labels, "pid": self._pid}).decode()
+            labels = canonical_clean({**self.labels, "pid": self._pid}).decode()
             cursor.execute(self._begin, (self.id, timestamp(time.time_ns()), labels, more))
         cursor.execute(self._find, (more + 1, self.id))
         key, size, packed = cursor.fetchone()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import Config
 from hitl_opa.facts import Known, program_data, redact
+from hitl_opa.facts.secrets import suspect
 from hitl_opa.policy.bundle import load_bundle
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def open_audit(config: Config) -> AuditLog:
     """The record, its directory made where it is missing."""
     labels = {"environment": config.environment} if config.environment else {}
     if config.audit == MEMORY:
-        return AuditLog.open(MEMORY, redact=redact, labels=labels)
+        return AuditLog.open(MEMORY, redact=redact, suspect=suspect, labels=labels)
     path = config.path(config.audit)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return AuditLog.open(path, redact=redact, labels=labels)
+    return AuditLog.open(path, redact=redact, suspect=suspect, labels=labels)
 
 
 def known(config: Config) -> Known:

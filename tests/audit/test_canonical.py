@@ -14,13 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hitl_opa.audit import canonical, digest
-from hitl_opa.audit.canonical import MAX_DEPTH
+from hitl_opa.audit.canonical import MAX_DEPTH, canonical_clean, unescaped
 from hitl_opa.model import CallFacts, Document, Effect, Facts, Target, Verb
 
 _PLAIN_NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 _PLAIN = st.recursive(
     st.none() | st.booleans() | _PLAIN_NUMBERS | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text().filter(lambda key: not key.startswith("$hitl:")), inner),
 )
 _SURROGATES = st.text(st.characters(codec=None) | st.sampled_from("\ud800\udfff\\\0"))
 _ANYTHING = st.recursive(
@@ -167,3 +167,18 @@ def test_python_values(make: Callable[[], Any], text: bytes) -> None:
 
 def test_a_hostile_repr_costs_no_record() -> None:
     assert b"_Hostile without a repr" in canonical({"a": _Hostile(), "b": {_Hostile()}, "c": _Point(1, _Hostile())})
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("\\\0\n\"nu\x1f\x08")))
+@example("\\u0041")
+@example("\\\\n\0\\")
+def test_an_unescaped_text_holds_each_string_as_it_is(text: str) -> None:
+    assert unescaped(canonical([text]).decode()) == f'["{text}"]'
+
+
+@given(_ANYTHING)
+@example(2.0**53)
+@example([-1e20, {"k": 1e300, "$hitl:int": 10**30}])
+def test_a_decoded_text_is_encoded_to_the_same_text(value: Any) -> None:
+    text = canonical(value)
+    assert canonical_clean(msgspec.json.decode(text)) == text

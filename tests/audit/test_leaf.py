@@ -7,11 +7,14 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.audit.leaf import commitment, seal
 from hitl_opa.audit.merkle import leaf_hash
 from hitl_opa.errors import AuditError
+from hitl_opa.facts.secrets import redact, suspect
 from hitl_opa.model import (
     Agent,
     CallFacts,
@@ -162,6 +165,54 @@ def test_a_failing_redactor_lets_nothing_through() -> None:
     with pytest.raises(AuditError, match="not recorded"):
         AuditLog.open(":memory:", redact=lambda value: None).append(Event(kind=Kind.NOTE, detail="secret"))
     assert list(log.records()) == []
+
+
+def test_what_is_not_suspect_is_not_looked_at_again() -> None:
+    seen: list[str] = []
+
+    def suspect(text: str) -> bool:
+        seen.append(text)
+        return "hunter2" in text
+
+    log = AuditLog.open(":memory:", redact=_mask, suspect=suspect)
+    log.append(Event(kind=Kind.NOTE, tool="Bash", extra={"e": 'a\n"b"'}, detail={"t": "c\\n\0d"}))
+    log.append(Event(kind=Kind.NOTE, detail={"hunter2": 1, "deep": ["hunter2"]}))
+    log.append(Event(kind=Kind.NOTE, extra={"e": "hunter2"}))
+    assert [part in seen[0] for part in ('a\n"b"', "c\\n\0d", "Bash")] == [True] * 3
+    assert [record.payload for record in log.records()] == [
+        {"detail": {"t": "c\\n\0d"}},
+        {"detail": {"hunter2": 1, "deep": ["[secret:password]"]}},
+        None,
+    ]
+    assert [record.get("extra") for record in log.records()][2] == {"e": "[secret:password]"}
+    assert log.verify().ok
+
+
+def test_a_failing_suspicion_lets_nothing_through() -> None:
+    def broken(text: str) -> bool:
+        raise ZeroDivisionError("broken")
+
+    log = AuditLog.open(":memory:", redact=_mask, suspect=broken)
+    with pytest.raises(AuditError, match=r"not recorded.*ZeroDivisionError"):
+        log.append(Event(kind=Kind.NOTE, detail="secret"))
+    assert list(log.records()) == []
+
+
+# put together here, so that no scanner takes this file for a leak
+SECRETS = ["AKIA" + "A" * 16, "-----BEGIN PRIVATE KEY-----\nx\n", "https://u:" + "hunter22@h/", 'password="' + "hunter22"]
+TEXTS = st.text(max_size=4) | st.sampled_from([*SECRETS, "\n", "\\", '"', "\\n", "\0", "\x1f", "\ud800", "é"])
+VALUES = st.recursive(
+    st.lists(TEXTS, max_size=4).map("".join) | st.floats() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.lists(TEXTS, max_size=3).map("".join), inner),
+    max_leaves=6,
+)
+
+
+@given(VALUES, VALUES)
+def test_suspicion_misses_nothing(extra: Any, detail: Any) -> None:
+    event = Event(kind=Kind.NOTE, extra={"e": extra}, detail=detail, timestamp="now")
+    sealed = [seal(event, salt=b"s", redact=redact, suspect=judge) for judge in (None, suspect)]
+    assert sealed[0] == sealed[1]
 
 
 def test_the_commitment_is_over_salt_and_payload() -> None:
