@@ -81,7 +81,8 @@ class AuditLog:
 
         ``redact`` sees every event before anything is written; with ``suspect``, only those whose text
         ``suspect`` does not clear (it is much faster to read one text than to walk a value).
-        ``labels`` stand in every leaf (environment, deployment …). ``timeout`` is how long to wait for other processes, in seconds.
+        ``labels`` stand in every leaf (environment, deployment …). ``timeout`` is how long to wait for
+        other processes, in seconds.
         Raises AuditError, which says what is wrong with the file and what to do.
         """
         log = cls(

@@ -169,7 +169,7 @@ def test_a_hostile_repr_costs_no_record() -> None:
     assert b"_Hostile without a repr" in canonical({"a": _Hostile(), "b": {_Hostile()}, "c": _Point(1, _Hostile())})
 
 
-@given(st.text(st.characters(codec="utf-8") | st.sampled_from("\\\0\n\"nu\x1f\x08")))
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from('\\\0\n"nu\x1f\x08')))
 @example("\\u0041")
 @example("\\\\n\0\\")
 def test_an_unescaped_text_holds_each_string_as_it_is(text: str) -> None:

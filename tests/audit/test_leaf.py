@@ -199,7 +199,7 @@ def test_a_failing_suspicion_lets_nothing_through() -> None:
 
 
 # put together here, so that no scanner takes this file for a leak
-SECRETS = ["AKIA" + "A" * 16, "-----BEGIN PRIVATE KEY-----\nx\n", "https://u:" + "hunter22@h/", 'password="' + "hunter22"]
+SECRETS = ["AKIA" + "A" * 16, "-----BEGIN PRIVATE KEY-----\n", "https://u:" + "hunter22@h/", 'password="' + "hunter22"]
 TEXTS = st.text(max_size=4) | st.sampled_from([*SECRETS, "\n", "\\", '"', "\\n", "\0", "\x1f", "\ud800", "é"])
 VALUES = st.recursive(
     st.lists(TEXTS, max_size=4).map("".join) | st.floats() | st.integers(),
