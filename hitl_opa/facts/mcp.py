@@ -21,7 +21,6 @@ MAX_FIELDS = 64
 
 def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) -> Mcp:
     """Server, tool and claims of an ``mcp__server__tool`` name; the claims alone for other names."""
-    del trusted
     server, name = split(tool)
 
     def flag(key: str) -> Flag:
@@ -34,7 +33,7 @@ def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) ->
         idempotent=flag("idempotentHint"),
         open_world=flag("openWorldHint"),
     )
-    return Mcp(server=server, tool=name, claims=claims)
+    return Mcp(server=server, tool=name, pinned=server in trusted, claims=claims)
 
 
 def split(tool: str) -> tuple[str, str]:

@@ -39,6 +39,7 @@ class Mcp(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str = ""
     tool: str = ""
+    pinned: bool = False
     claims: Claims = Claims()
 
 

@@ -51,7 +51,10 @@ def examples() -> list[Example]:
 @pytest.fixture(scope="module")
 def guards() -> Iterator[dict[int, Guard]]:
     """A guard for each level."""
-    opened = {level: Guard.open(Config(audit=":memory:", level=level, data=DATA)) for level in (1, 2, 3, 4)}
+    opened = {
+        level: Guard.open(Config(audit=":memory:", level=level, data=DATA, trusted_servers=["trusted"]))
+        for level in (1, 2, 3, 4)
+    }
     yield opened
     for guard in opened.values():
         asyncio.run(guard.close())

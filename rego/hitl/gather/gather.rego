@@ -88,7 +88,13 @@ said contains r if {
 	r := object.union({"pack": "sequences", "remedy": "", "floor": false, "waives": []}, x)
 }
 
-# --- what the shipped packs do not vouch for: rules of the user's, and grants
+# --- what may waive: trusted servers, grants, and rules of the user's
+
+foreign contains x if {
+	input.call.mcp.pinned == true
+	some r in data.hitl.packs.mcp.reasons
+	x := object.union({"pack": "mcp", "remedy": "", "floor": false, "waives": []}, r)
+}
 
 foreign contains x if {
 	input.approval.grant.id != ""

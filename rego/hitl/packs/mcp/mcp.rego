@@ -41,6 +41,39 @@ reasons contains r if {
 	}
 }
 
+# METADATA
+# title: A trusted server says that a tool nobody knows only reads
+# custom:
+#   id: mcp.trusted-reader
+#   risk: low
+#   remedy: Take the server out of trusted_servers to be asked.
+reasons contains r if {
+	input.call.mcp.pinned == true
+	claims("read_only")
+	not claims("destructive")
+	puzzling
+	r := {
+		"rule": "mcp.trusted-reader",
+		"verdict": "allow",
+		"risk": "low",
+		"message": sprintf("%s is trusted, and says that %s only reads.", [input.call.mcp.server, input.call.tool]),
+		"waives": ["tier.unknown", "effects.opaque", "effects.tier"],
+	}
+}
+
+# All there is to this call is a name that nobody knows: no path, host, statement or command in its arguments.
+puzzling if {
+	count(input.facts.effects) > 0
+	every o in input.facts.opaque {
+		o.kind == "unknown-program"
+	}
+	every e in input.facts.effects {
+		e.target.type == "remote"
+		e.target.place == "unknown"
+		e.verb == "execute"
+	}
+}
+
 claims(what) if {
 	input.call.mcp.claims[what].known
 	input.call.mcp.claims[what].value

@@ -1,6 +1,7 @@
 package hitl.packs.mcp_test
 
 import data.hitl.fixtures
+import data.hitl.main
 import data.hitl.packs.mcp
 
 looks := [fixtures.effect("query", "remote", "x", "service")]
@@ -42,6 +43,42 @@ test_claims_write if {
 
 test_a_write_may_claim_to_be_one if {
 	mcp.reasons == set() with input as fixtures.mcp("crm", "put", changes, {"read_only": false})
+}
+
+nobody_knows := [fixtures.effect("execute", "remote", "crm/frob", "unknown")]
+
+puzzle := {"facts": {"opaque": [{"kind": "unknown-program"}]}, "call": {"mcp": {"pinned": true}}}
+
+trusted(effects, said, changes) := fixtures.but(fixtures.but(fixtures.mcp("crm", "frob", effects, said), puzzle), changes)
+
+test_trusted_reader if {
+	expected := {{
+		"rule": "mcp.trusted-reader",
+		"verdict": "allow",
+		"risk": "low",
+		"message": "crm is trusted, and says that mcp__crm__frob only reads.",
+		"waives": ["tier.unknown", "effects.opaque", "effects.tier"],
+	}}
+	mcp.reasons == expected with input as trusted(nobody_knows, {"read_only": true}, {})
+	main.decision.verdict == "allow" with input as trusted(nobody_knows, {"read_only": true}, {})
+	main.decision.waived == ["effects.opaque", "effects.tier", "tier.unknown"] with input as trusted(nobody_knows, {"read_only": true}, {})
+}
+
+test_a_claim_lowers_nothing_elsewhere if {
+	every call in [
+		trusted(nobody_knows, {"read_only": true}, {"call": {"mcp": {"pinned": false}}}),
+		trusted(nobody_knows, {}, {}),
+		trusted(nobody_knows, {"read_only": true, "destructive": true}, {}),
+		trusted(nobody_knows, {"read_only": true}, {"facts": {"opaque": [{"kind": "eval"}]}}),
+		trusted(array.concat(nobody_knows, [fixtures.effect("read", "path", "/home/dev/.ssh/id_rsa", "credentials")]), {"read_only": true}, {}),
+		trusted([fixtures.effect("delete", "remote", "x", "unknown")], {"read_only": true}, {}),
+		trusted([fixtures.effect("execute", "remote", "x", "production")], {"read_only": true}, {}),
+		trusted([], {"read_only": true}, {}),
+	] {
+		rules := fixtures.ids(mcp.reasons) with input as call
+		not "mcp.trusted-reader" in rules
+		main.decision.verdict == "ask" with input as call
+	}
 }
 
 given(effects, arguments) := fixtures.but(fixtures.mcp("bank", "transfer", effects, {}), {"call": {"input": arguments}})
