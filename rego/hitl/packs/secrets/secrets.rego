@@ -58,6 +58,24 @@ read contains e if {
 }
 
 # METADATA
+# title: What reads secrets also sends or publishes
+# custom:
+#   id: secrets.leaving
+#   risk: critical
+#   remedy: Send what is not secret in a call of its own.
+reasons contains r if {
+	count(read) > 0
+	count(lib.outward) > 0
+	r := {
+		"rule": "secrets.leaving",
+		"verdict": "ask",
+		"risk": "critical",
+		"message": sprintf("This reads secrets and sends something to %s.", [lib.names(lib.outward)]),
+		"remedy": "Send what is not secret in a call of its own.",
+	}
+}
+
+# METADATA
 # title: Credentials are changed
 # custom:
 #   id: secrets.write

@@ -13,8 +13,24 @@ read := {
 	"remedy": "Let the program that needs the secret read it itself.",
 }
 
+leaving(target) := {
+	"rule": "secrets.leaving",
+	"verdict": "ask",
+	"risk": "critical",
+	"message": sprintf("This reads secrets and sends something to %s.", [target]),
+	"remedy": "Send what is not secret in a call of its own.",
+}
+
+test_leaving if {
+	secrets.reasons == {read, leaving("bucket")} with input as fixtures.shell([key, fixtures.effect("send", "remote", "bucket", "cloud")])
+}
+
+test_not_leaving if {
+	secrets.reasons == {read} with input as fixtures.shell([key, fixtures.effect("receive", "host", "api.example", "public")])
+}
+
 test_exfiltration if {
-	expected := {read, {
+	expected := {read, leaving("evil.example"), {
 		"rule": "secrets.exfiltration",
 		"verdict": "deny",
 		"risk": "critical",
