@@ -106,7 +106,9 @@ def _fast(value: Any) -> bytes | None:
     text = _sorted.encode(value).replace(b'value":0.0}', b'value":0}').replace(b'value":0.0,', b'value":0,')
     shape = text.translate(_DIGITS)
     # msgspec writes 1.0 and 1e16 where RFC 8785 wants 1 and 10000000000000000
-    if any(end in text for end in _WHOLE_FLOATS) or any(exponent in shape for exponent in _EXPONENTS):
+    if (b".0" in text and any(end in text for end in _WHOLE_FLOATS)) or (
+        b"0e" in shape and any(exponent in shape for exponent in _EXPONENTS)
+    ):
         text = _sorted.encode(_decoder.decode(text))
         shape = text.translate(_DIGITS)
     if text[:1] not in b'{["' or _MARK_BYTES in text or (b"null" in text and _NULL.search(text)):

@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 
-def open_log() -> Any:
-    """A bound logger. Unconfigured structlog would print to standard output, which belongs to the host."""
-    import structlog
+class Log:
+    """A structlog logger that costs nothing, not even the import of structlog, while nobody listens.
 
-    if structlog.is_configured():
-        return structlog.get_logger("hitl_opa")
-    return structlog.wrap_logger(
-        logging.getLogger("hitl_opa"),
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.processors.KeyValueRenderer(key_order=["event"]),
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        context_class=dict,
-    )
+    Unconfigured structlog would print to standard output, which belongs to the host.
+    """
+
+    def __init__(self) -> None:
+        self._standard = logging.getLogger("hitl_opa")
+        self._ours: Any = None
+        self._hosts: Any = None
+
+    def info(self, event: str, **fields: Any) -> None:
+        if (logger := self._logger(logging.INFO)) is not None:
+            logger.info(event, **fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        if (logger := self._logger(logging.ERROR)) is not None:
+            logger.error(event, **fields)
+
+    def _logger(self, level: int) -> Any:
+        structlog = sys.modules.get("structlog")  # who configures it has imported it
+        if structlog is not None and structlog.is_configured():
+            self._hosts = self._hosts or structlog.get_logger("hitl_opa")
+            return self._hosts
+        if not self._standard.isEnabledFor(level):
+            return None
+        return self._ours or self._open()
+
+    def _open(self) -> Any:
+        import structlog
+
+        self._ours = structlog.wrap_logger(
+            self._standard,
+            processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            context_class=dict,
+        )
+        return self._ours
+
+
+def open_log() -> Log:
+    """The log that a guard and its hosts write to."""
+    return Log()
