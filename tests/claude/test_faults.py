@@ -255,7 +255,7 @@ async def test_a_host_that_hangs_is_given_up(
         time.sleep(3)
         return decision()
 
-    await nothing_runs(agent, make_guard(stuck, deadline=0.1), sandbox, "")
+    await nothing_runs(agent, make_guard(stuck, deadline=0.1), sandbox, "did not respond before its timeout")
 
 
 @pytest.mark.parametrize("input", [{"command": object()}, {"command": float("nan")}, {1: {2}}])

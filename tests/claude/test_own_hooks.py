@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -100,17 +101,23 @@ async def test_a_rewritten_input_runs_and_is_what_was_approved(
 async def test_a_permission_request_hook_never_outvotes(
     agent: Any, guard: Guard, audit: AuditLog, sandbox: Sandbox, allow: dict[str, Any]
 ) -> None:
-    """The CLI asks by itself about what its own rules say: here the hook would answer first."""
+    """The CLI asks by itself about what its own rules say, and takes the first answer: here the hook's."""
     reply = {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": allow}}
     given = options(reply, "PermissionRequest")
     given.settings = '{"permissions": {"ask": ["Bash"]}}'
+    given.cwd = sandbox.cwd
+    protected = guard.protect(given, reviewer=ScriptedReviewer("reject"))
+
+    async def slowly(*call: Any) -> Any:
+        await asyncio.sleep(0.7)
+        assert protected.can_use_tool is not None
+        return await protected.can_use_tool(*call)
+
     run = await agent(
         tool_use("Bash", command="touch DENY"),
         tool_use("Bash", command="touch made"),
         tool_use("Bash", command="touch rejected # ASK"),
-        options=given,
-        guard=guard,
-        reviewer=ScriptedReviewer("reject"),
+        options=dataclasses.replace(protected, can_use_tool=slowly),
     )
     assert [c.ran for c in run.calls] == [False, True, False]
     assert run.calls[1].ran_with == {"command": "touch made"}

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from claude_agent_sdk import AgentDefinition, ClaudeAgentOptions, HookMatcher, create_sdk_mcp_server
+from claude_agent_sdk import (
+    AgentDefinition,
+    CanUseToolShadowedWarning,
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    HookMatcher,
+    create_sdk_mcp_server,
+)
 from claude_agent_sdk import tool as sdk_tool
 from doubles import ask, decision
 from mcp.types import ToolAnnotations
@@ -19,7 +26,7 @@ from mcp.types import ToolAnnotations
 from hitl_opa.audit import AuditLog
 from hitl_opa.guard import Guard
 from hitl_opa.model import Answer, Choice
-from hitl_opa.testing import Sandbox, ScriptedReviewer, run_agent, tool_use
+from hitl_opa.testing import Sandbox, ScriptedModel, ScriptedReviewer, run_agent, tool_use
 
 pytestmark = pytest.mark.cli
 
@@ -290,14 +297,16 @@ async def test_bare_mode_from_the_environment_is_neutralised(
     agent: Any, guard: Guard, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In that mode the CLI takes SDK hooks and never calls them."""
-    monkeypatch.setenv("CLAUDE_CODE_SIMPLE", "1")
-    run = await run_agent(
-        [tool_use("Bash", command="touch DENY"), "done"],
-        dataclasses.replace(BYPASS, env={}),
-        guard=guard,
-        sandbox=sandbox,
-    )
-    assert not run.calls[0].ran
+    with ScriptedModel([tool_use("Bash", command="touch DENY"), "done"]) as model:
+        env = sandbox.env(model.url)
+        monkeypatch.setenv("CLAUDE_CODE_SIMPLE", "1")
+        options = dataclasses.replace(BYPASS, cwd=sandbox.cwd, env=env)
+        client = ClaudeSDKClient(guard.protect(options))
+        with pytest.warns(CanUseToolShadowedWarning):
+            await client.connect("go")
+        assert [message async for message in client.receive_response()]
+        await client.disconnect()
+    assert len(asked(guard)) == 1
     assert sandbox.files() == set()
 
 
@@ -326,7 +335,10 @@ async def deferred(sandbox: Sandbox, call: dict[str, Any], options: ClaudeAgentO
 async def test_a_deferred_call_of_a_resumed_session_is_decided(
     make_guard: Callable[..., Guard], sandbox: Sandbox, mode: Any, call: dict[str, Any]
 ) -> None:
-    """The CLI re-runs it before it knows the hooks: without the guard's ask rule most of these run."""
+    """The CLI re-runs it before it knows the hooks: without the guard's ask rule most of these run.
+
+    Servers make the CLI wait, and the hooks win the race; so only the call that needs one has it.
+    """
     sandbox.write("f", "TOP-SECRET")
     pinged: list[Any] = []
 
@@ -335,7 +347,7 @@ async def test_a_deferred_call_of_a_resumed_session_is_decided(
         pinged.append(arguments)
         return {"content": []}
 
-    servers: Any = {"lab": create_sdk_mcp_server("lab", tools=[ping])}
+    servers: Any = {"lab": create_sdk_mcp_server("lab", tools=[ping])} if call["name"] == "mcp__lab__ping" else {}
     options = ClaudeAgentOptions(permission_mode=mode, mcp_servers=servers)
     session = await deferred(sandbox, call, options)
     guard = make_guard(decision("deny"))
