@@ -12,6 +12,7 @@ from hitl_opa.errors import AuditError
 APPLICATION_ID = 0x4869744C  # "HitL"
 SCHEMA_VERSION = 1
 MEMORY = ":memory:"
+_PAUSE = 0.0005  # seconds between two looks at the write lock: about one commit of whoever has it
 
 # tree: the compact tree after this leaf, so that damage in the middle can be told from what follows it.
 # salt and payload: NULL together where the event had none, or where it was erased.
@@ -61,7 +62,7 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
             _initialise(connection, path)
         if path != MEMORY:
             _use_wal(connection, path, timeout)
-        for setting in ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF"):
+        for setting in ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF", "busy_timeout = 0"):
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as error:
         connection.close()
@@ -70,6 +71,22 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def begin(connection: sqlite3.Connection, timeout: float) -> sqlite3.Cursor:
+    """A cursor in a transaction that has the write lock, which other processes may hold up to ``timeout`` seconds.
+
+    SQLite's own waiting sleeps longer from try to try (up to 0.1 s, 1 s in some builds), so that two
+    busy writers would starve each other.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 def connect_reader(path: str, timeout: float) -> sqlite3.Connection:

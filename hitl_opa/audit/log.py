@@ -152,7 +152,7 @@ class AuditLog:
     def _transaction(self, events: list[Sealed]) -> list[Receipt]:
         connection = self._open()
         try:
-            cursor = connection.execute("BEGIN IMMEDIATE")
+            cursor = database.begin(connection, self._timeout)
             try:
                 written = self._stream.write(cursor, events)
                 cursor.execute("COMMIT")
