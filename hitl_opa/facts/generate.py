@@ -278,7 +278,9 @@ def build() -> bytes:
         "names": read_names(),
         "secrets": secrets,
     }
-    encoded = msgspec.json.encode(_trimmed(msgspec.to_builtins(data)), order="deterministic")
+    encoded = msgspec.json.encode(
+        _trimmed(msgspec.json.decode(msgspec.json.encode(data, order="deterministic"))), order="deterministic"
+    )
     msgspec.json.decode(encoded, type=Data)
     return encoded + b"\n"
 

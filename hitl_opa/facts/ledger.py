@@ -19,6 +19,7 @@ _HASHES = (
     "ssh_host_",
     "dslocal",
 )  # files of /etc that hold secrets
+_UNPLACED = frozenset({"database", "secret", "person", "agent"})
 _EMPTY: tuple[str, ...] = ()
 
 
@@ -50,6 +51,8 @@ class Ledger:
         traits: tuple[str, ...] = _EMPTY,
         certain: bool = True,
     ) -> None:
+        if not place and type in _UNPLACED:
+            place = "unknown"
         if len(value) > MAX_TEXT * 4:
             value = value[: MAX_TEXT * 4]
         key = (verb, type, value, real, place, certain, traits)

@@ -29,6 +29,7 @@ STRICTNESS = (
 _RANK = {place: rank for rank, place in enumerate(STRICTNESS)}
 _OTHER_HOME = re.compile(r"(/home/[^/]+|/users/[^/]+|/root|/var/root|/c/users/[^/]+|/export/home/[^/]+)(?:/|$)")
 _DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
+_PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part that is none
 _SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
 
 
@@ -68,6 +69,8 @@ class Paths:
         """The absolute path that ``text`` means in ``cwd``, not normalised; ``UNKNOWN`` in it where unknown."""
         if text[:1] == UNKNOWN:
             return text
+        if text[:6] == "file:/":
+            text = "/" + text[5:].lstrip("/")
         if text[:1] == "/":
             match = _DRIVE.match(text) if text[:5] == "/mnt/" or text[:10] == "/cygdrive/" else None
             return f"/{match[1].lower()}/{text[match.end() :]}" if match else text
@@ -89,8 +92,6 @@ class Paths:
 
     def _locate(self, text: str, cwd: str, glob: bool) -> Location:
         path = self.join(text, cwd)
-        if path[:7] in ("file://", "file:/"):
-            path = path[7:] or "/"
         if UNKNOWN in path:
             return self._partly_known(path)
         if len(path) > 4096:
@@ -190,7 +191,7 @@ class Paths:
                 return own
         if low == home:
             return "home-root"
-        if low != workspace and (exact := data.exact.get(low)):
+        if (low != workspace or workspace == "/") and (exact := data.exact.get(low)):
             return exact
         below = home if home and low.startswith(home + "/") else ""
         if not below and (other := _OTHER_HOME.match(low)):
@@ -201,7 +202,7 @@ class Paths:
         if below:
             homely, length = _longest(data.home, relative)
             if homely and not (inside and len(workspace) > len(below) + length):
-                return homely
+                return "dotfile" if homely == "credentials" and low.endswith(_PUBLIC) else homely
         absolute, length = _longest(data.absolute, low)
         if inside:
             return absolute if length > len(workspace) and absolute != "temp" else named or "workspace"
@@ -248,7 +249,7 @@ def _sensitive(low: str) -> str:
                 for end in (i + 2, i + 1):
                     found = places.anywhere.get("/".join(parts[i:end]))
                     if found and not (found == "git-internals" and end == i + 2):
-                        if found == "credentials" and name.endswith((".pub", "known_hosts")):
+                        if found == "credentials" and name.endswith(_PUBLIC):
                             continue
                         return found
     found = places.names.get(name)

@@ -134,7 +134,9 @@ class Invocation:
         reading.traits.update(t for a in does if a.kind == "trait" for t in a.traits)
         out += reading.found
         operands = reading.operands
-        if reading.rest:
+        if reading.rest and any(a.kind == "run" and a.type == "argv" for a, _ in reading.found):
+            pass  # an option took the rest
+        elif reading.rest:
             out += self._command_rest(operand_roles, reading.rest)
         elif operands:
             last = len(operands) - 1
@@ -146,7 +148,7 @@ class Invocation:
                 acts = level.last if level.last and i == last and i > 0 else mine
                 out += [(a, word) for a in acts if a.kind not in ("none", "trait")]
                 reading.traits.update(t for a in acts if a.kind == "trait" for t in a.traits)
-        elif level.bare and not reading.unknown_sub:
+        elif level.bare and not reading.unknown_sub and not any(a.kind == "run" for a, _ in reading.found):
             out += [(a, None) for a in level.bare]
         for act, _ in list(out):
             if act.kind == "drop":

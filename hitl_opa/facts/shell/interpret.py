@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.shell import compound
+from hitl_opa.facts.shell.builtins import watched
 from hitl_opa.facts.shell.compound import SKIP
 from hitl_opa.facts.shell.frame import MAX_STREAM, SILENT, UNREAD, Frame, Function, Stream
 from hitl_opa.facts.shell.parse import parse
@@ -172,6 +173,8 @@ class Shell(World):
             for child in node.named_children:
                 frame.variables.pop(literal(child), None)
                 frame.functions.pop(literal(child), None)
+                if literal(child) == "HISTFILE":
+                    watched(self, frame, ["HISTFILE="])
             return SILENT
         if kind == "command_substitution":
             self.substitute(node, frame)
@@ -264,11 +267,11 @@ class Shell(World):
         argv: list[Word] = []
         settings: dict[str, Word] = {}
         doubtful: list[str] = []
-        for child in node.children:
+        children = node.children
+        for i, child in enumerate(children):
             kind = child.type
             if kind == "command_name":
-                for name in child.children:
-                    argv += self.expander.words(name, frame)
+                argv += self._word_from(children, i, frame)
             elif kind == "variable_assignment":
                 title, value = self._assignment(child, frame)
                 settings[title] = value
@@ -280,8 +283,8 @@ class Shell(World):
                 redirect(self, child, frame, own)
             elif kind == "ERROR":
                 continue
-            elif kind not in ("comment", "\n", ";", "&"):
-                argv += self.expander.words(child, frame)
+            elif kind not in ("comment", "\n", ";", "&") and not (i and _adjacent(children[i - 1], child)):
+                argv += self._word_from(children, i, frame)
         for title in doubtful:
             frame.variables.pop(title, None)
         network = ""
@@ -297,6 +300,14 @@ class Shell(World):
             frame.variables.update(settings)
             out = SILENT
         return self._finish(own, frame, out) if own is not None else out
+
+    def _word_from(self, children: list[Node], i: int, frame: Frame) -> list[Word]:
+        """The words of child ``i``, and of those behind it that the grammar cut off from it (``'a'\\b``)."""
+        last = i
+        while last + 1 < len(children) and _adjacent(children[last], children[last + 1]):
+            last += 1
+        nodes = [c for n in children[i : last + 1] for c in (n.children if n.type == "command_name" else [n])]
+        return self.expander.words(nodes[0], frame) if len(nodes) == 1 else self.expander.joined(nodes, frame)
 
     def run(self, argv: list[Word], frame: Frame, stdin: Stream) -> Stream:
         """A command that another one runs."""
@@ -367,6 +378,28 @@ class Shell(World):
                 self.process_file(current, frame)
             else:
                 stack += current.children
+
+
+_WORDS = frozenset(
+    {
+        "command_name",
+        "word",
+        "string",
+        "raw_string",
+        "ansi_c_string",
+        "concatenation",
+        "number",
+        "expansion",
+        "simple_expansion",
+        "command_substitution",
+        "process_substitution",
+    }
+)
+
+
+def _adjacent(first: Node, second: Node) -> bool:
+    """Whether two nodes are one word to the shell: nothing stands between them."""
+    return first.end_byte == second.start_byte and first.type in _WORDS and second.type in _WORDS
 
 
 def _error_text(root: Node) -> str:

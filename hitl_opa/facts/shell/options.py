@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.data import Act, Acts, Program
+from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.words import Word
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
                 _add(acts, Word(value, word.glob, word.origin), out)
             elif i < len(args):
                 _add(acts, args[i], out)
-                i += 1
+                i = _rest(acts, args, i, out)
         else:
             _add(acts, None, out)
         return i
@@ -112,7 +113,7 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
         out.flags.add(text)
         if takes and i < len(args):
             _add(acts, args[i], out)
-            return i + 1
+            return _rest(acts, args, i, out)
         _add(acts, None, out)
         return i
     for j in range(1, min(len(text), 64)):
@@ -131,6 +132,16 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
             return i
         _add(acts, None, out)
     return i
+
+
+def _rest(acts: Acts, args: list[Word], i: int, out: Reading) -> int:
+    """After an option's value; an option that runs a command takes all words that follow (``fd -x rm``)."""
+    if not any(a.kind == "run" and a.type == "argv" for a in acts):
+        return i + 1
+    out.rest = [w for w in args[i:] if w.text not in (";", "\\;")]
+    if not any("{" in w.text for w in out.rest):
+        out.rest.append(Word("./" + UNKNOWN))
+    return len(args)
 
 
 def _look(levels: list[Program], name: str, style: str) -> tuple[Acts | None, bool]:

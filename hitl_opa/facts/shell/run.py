@@ -86,7 +86,9 @@ class Runner:
         if name in frame.aliases and name not in frame.calls:
             return self._alias(name, argv[1:], frame, stdin)
         function = frame.functions.get(name)
-        if function is not None and name not in frame.calls:
+        if function is not None and name in frame.calls:
+            return UNREAD  # recursion was followed once
+        if function is not None:
             self._shell.ledger.command(name, [w.text for w in argv[1:]], frame.wrappers)
             return self._shell.call(function, name, argv[1:], frame, stdin)
         builtin = builtins.TABLE.get(name)

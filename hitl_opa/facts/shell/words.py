@@ -68,6 +68,10 @@ class Expander:
             return [Word(raw.decode("ascii"))]
         return _fields(self.pieces(node, frame), self._shell.home)
 
+    def joined(self, nodes: list[Node], frame: Frame) -> list[Word]:
+        """The words that nodes become that are one word to the shell."""
+        return _fields([p for n in nodes for p in self.pieces(n, frame)], self._shell.home)
+
     def word(self, node: Node, frame: Frame) -> Word:
         """The one word that an assignment or a redirect makes of the node: no field splitting."""
         pieces = [p._replace(splits=False) for p in self.pieces(node, frame)]
@@ -236,12 +240,15 @@ class Expander:
         for child in node.children:
             if seen_operator and child.type != "}":
                 if at and child.start_byte > at:
-                    out.append(_Piece(self._shell.slice(at, child.start_byte), False))
-                out += self.pieces(child, frame)
+                    out.append(_Piece(self._shell.slice(at, child.start_byte), True))
+                plain = child.type in ("word", "number", "regex")
+                out += (
+                    [p._replace(splits=True) for p in self.pieces(child, frame)] if plain else self.pieces(child, frame)
+                )
             elif child.type in (":-", "-", ":=", "=", ":+", "+", ":?", "?"):
                 seen_operator = True
             at = child.end_byte
-        return [p._replace(splits=True) for p in out] or [_Piece("", True)]
+        return out or [_Piece("", True)]
 
 
 def _fields(pieces: list[_Piece], home: str, *, braces: bool = True) -> list[Word]:

@@ -33,7 +33,10 @@ def tar(call: Invocation) -> Stream:
     extracts = flags & {"-x", "--extract", "--get"}
     traits = tuple(sorted({*reading.traits}))
     for act, word in reading.found:
-        if act.kind == "run" and word is not None:
+        if act.kind == "run" and word is not None and act.place == "tar-action":
+            if word.text.startswith("exec="):
+                shell.script(word.text[5:], frame.within("tar"), via="tar")
+        elif act.kind == "run" and word is not None:
             call.run(act, word)
         elif act.kind == "path" and word is not None:
             shell.path(act.verb, word, frame, via="tar", traits=act.traits)
