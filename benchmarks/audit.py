@@ -164,7 +164,7 @@ def reading(directory: Path, count: int) -> dict[str, Any]:
     path = directory / "large.db"
     with AuditLog.open(path) as log:
         for start in range(0, count, 1000):
-            log._transaction([log._seal(sample(number)) for number in range(start, min(start + 1000, count))])
+            log.write([log.seal(sample(number)) for number in range(start, min(start + 1000, count))])
         verify_ms = timed(log.verify)
         tail_ms = timed(lambda: list(log.tail(20)))
         scan_ms = timed(lambda: sum(1 for _ in log.records()))

@@ -35,8 +35,9 @@ class AuditLog:
     """A durable, tamper-evident log in a SQLite file that processes and threads may share.
 
     Every method may be called from any thread; all are synchronous. An append takes about as long as
-    one fsync. In asyncio, call it directly where calls come one at a time (a thread adds a quarter);
-    from an executor where many are in flight or the disk is slow: appends that wait share a commit.
+    one fsync. In asyncio, call it directly where calls come one at a time (a thread adds a quarter),
+    through a `Batch` where many are in flight, from an executor where the disk is slow: appends that
+    wait share a commit.
 
     ``AuditLog.open(":memory:")`` keeps the log in memory, for tests.
     """
@@ -115,9 +116,7 @@ class AuditLog:
         With ``cursor`` (a DB-API cursor of another connection to the same database) the record
         becomes part of that transaction instead, durable and visible when it commits.
         """
-        if self._readonly:
-            raise AuditError(f"audit log {self.path} was opened to be read")
-        sealed = self._seal(event)
+        sealed = self.seal(event)
         if cursor is not None:
             return self._stream.write(cursor, [sealed]).receipts[0]
         ticket = _Ticket(sealed)
@@ -129,12 +128,20 @@ class AuditLog:
             raise AuditError(str(ticket.error)) from ticket.error
         return ticket.receipt
 
-    def _seal(self, event: Event) -> Sealed:
+    def seal(self, event: Event) -> Sealed:
+        """The event redacted and encoded, for `write`. Raises AuditError."""
+        if self._readonly:
+            raise AuditError(f"audit log {self.path} was opened to be read")
         try:
             return seal(event, salt=os.urandom(_SALT_BYTES), redact=self._redact, suspect=self._suspect)
         except Exception as error:
             # A redactor that fails must not let the event through as it is
             raise AuditError(f"the event was not recorded, it could not be redacted and encoded: {error!r}") from error
+
+    def write(self, events: list[Sealed]) -> list[Receipt]:
+        """Record sealed events in one transaction, all or none; on return they are on the disk. Raises AuditError."""
+        with self._writing:
+            return self._transaction(events)
 
     def _commit(self, group: list[_Ticket]) -> None:
         """Write these events in one transaction. The caller holds the write lock."""

@@ -25,7 +25,7 @@ from hitl_opa.model import Decision, Engine, Reviewer, ToolCall, Verdict
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
-    from hitl_opa.audit import Receipt
+    from hitl_opa.audit import Batch, Receipt
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,14 +86,23 @@ class Guard:
         """`decide` for a caller without an event loop."""
         return self.rule_sync(call).decision
 
-    async def rule(self, call: ToolCall, *, level: int | None = None) -> Ruling:
+    async def rule(self, call: ToolCall, *, level: int | None = None, batch: Batch | None = None) -> Ruling:
         """`decide` with what was decided on: the enforcement point's half.
 
-        ``level`` stands in for the settings' where the caller's credential says another.
+        ``level`` stands in for the settings' where the caller's credential says another. ``batch``
+        (of this guard's ``audit``) records it together with others that are decided at the same time.
         """
         case = Case(self, call, level)
         await self._evaluate(case)
-        return self._close(case)
+        if batch is None:
+            return self._close(case)
+        ruling = case.ruling()
+        try:
+            self.sessions.after(ruling)
+            await batch.append(case.event(ruling))
+        except Exception as error:  # noqa: BLE001 - an unrecorded allow must not exist
+            ruling = self._unrecorded(ruling, error)
+        return self._told(case, ruling)
 
     async def problem(self, call: ToolCall) -> str:
         """What keeps this call from being decided just now, ``""`` where nothing does. Nothing is recorded."""
@@ -128,8 +137,11 @@ class Guard:
         try:
             self.sessions.after(ruling)
             self.audit.append(case.event(ruling))
-        except Exception as error:  # noqa: BLE001 - an unrecorded allow must not exist
-            ruling = msgspec.structs.replace(ruling, decision=self._unrecorded(ruling.decision, error))
+        except Exception as error:  # noqa: BLE001 - as above
+            ruling = self._unrecorded(ruling, error)
+        return self._told(case, ruling)
+
+    def _told(self, case: Case, ruling: Ruling) -> Ruling:
         decision = ruling.decision
         self._log.info(
             "decision",
@@ -143,16 +155,17 @@ class Guard:
         )
         return ruling
 
-    def _unrecorded(self, decision: Decision, error: Exception) -> Decision:
+    def _unrecorded(self, ruling: Ruling, error: Exception) -> Ruling:
         self._log.error("record failed", error=str(error))
-        if decision.verdict is Verdict.DENY:
-            return decision
-        return refusal(
+        if ruling.decision.verdict is Verdict.DENY:
+            return ruling
+        decision = refusal(
             "guard.record-failed",
             f"The decision could not be recorded, so the call is denied: {error}",
             "Make room for the record, or repair it with hitl-opa audit verify.",
             revision=self.revision,
         )
+        return msgspec.structs.replace(ruling, decision=decision)
 
     # --- enforcing
 

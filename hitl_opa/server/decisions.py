@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hitl_opa.audit import Batch
 from hitl_opa.config import Key
 from hitl_opa.guard import Guard, Ruling
 from hitl_opa.model import Document, Session, ToolCall
@@ -32,6 +33,7 @@ class Decisions:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._batch = Batch(guard.audit)
 
     async def decide(self, request: Request) -> Response:
         """One tool call -> one decision; ``{"calls": [...]}`` -> ``{"decisions": [...]}``, in order."""
@@ -68,7 +70,9 @@ class Decisions:
 
     async def _rule(self, call: ToolCall, key: Key) -> Ruling:
         session = msgspec.structs.replace(call.session, principal=key.principal)
-        return await self._guard.rule(msgspec.structs.replace(call, session=session), level=key.level)
+        return await self._guard.rule(
+            msgspec.structs.replace(call, session=session), level=key.level, batch=self._batch
+        )
 
 
 async def _json(request: Request) -> Any:
@@ -122,9 +126,10 @@ def _of_document(value: Any) -> ToolCall:
     )
 
 
-def _shown(ruling: Ruling) -> dict[str, Any]:
-    decision = msgspec.to_builtins(ruling.decision)
-    return {"id": ruling.call.id, "decision_id": ruling.id, **decision}
+def _shown(ruling: Ruling) -> msgspec.Raw:
+    """The decision, with the ids in front."""
+    ids = _encoder.encode({"id": ruling.call.id, "decision_id": ruling.id})
+    return msgspec.Raw(ids[:-1] + b"," + _encoder.encode(ruling.decision)[1:])
 
 
 def _reply(value: Any, status: int = 200) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -55,6 +56,28 @@ async def test_many_calls_in_order(guard: Guard) -> None:
     decisions = answer.json()["decisions"]
     assert [d["id"] for d in decisions] == ["0", "1", "2", "3", "4", "x"]
     assert [d["verdict"] for d in decisions] == ["allow"] * 5 + ["deny"]
+
+
+async def test_requests_at_once_share_a_commit(guard: Guard) -> None:
+    commits: list[str] = []
+    guard.audit._open().set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    async with client(guard) as http:
+        answers = await asyncio.gather(
+            *(http.post("/v1/decisions", json={**CALL, "id": str(number)}) for number in range(12))
+        )
+    assert [answer.json()["id"] for answer in answers] == [str(number) for number in range(12)]
+    recorded = {record.leaf["decision_id"]: record.leaf["hitl"]["call_id"] for record in guard.audit.records()}
+    assert recorded == {answer.json()["decision_id"]: answer.json()["id"] for answer in answers}
+    assert len(commits) < 12
+
+
+async def test_what_cannot_be_recorded_is_denied(guard: Guard) -> None:
+    async with client(guard) as http:
+        assert (await http.post("/v1/decisions", json=CALL)).json()["verdict"] == "allow"
+        guard.audit._open().execute("PRAGMA query_only = ON")
+        answers = await asyncio.gather(*(http.post("/v1/decisions", json=CALL) for _ in range(5)))
+    assert [answer.json()["verdict"] for answer in answers] == ["deny"] * 5
+    assert {answer.json()["reasons"][0]["rule"] for answer in answers} == {"guard.record-failed"}
 
 
 async def test_opa_shape_and_document(guard: Guard) -> None:
