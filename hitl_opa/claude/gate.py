@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from hitl_opa.audit import digest
 from hitl_opa.claude import replies
 from hitl_opa.claude.calls import read_call
 from hitl_opa.claude.matching import matches
+from hitl_opa.claude.outcomes import Outcomes
 from hitl_opa.claude.settled import Open, Settled
 from hitl_opa.errors import CallRefused
 from hitl_opa.guard.log import open_log
@@ -55,6 +57,7 @@ class Gate:
         self._open = Open()
         self._seen = start
         self._log = open_log()
+        self._outcomes = Outcomes(self._log)
 
     # --- before a call
 
@@ -175,7 +178,7 @@ class Gate:
             return self._close(hook, tool_use_id)
         except Exception as error:  # noqa: BLE001 - it has run; what is left is to say so
             self._log.error("outcome not recorded", id=_id(hook, tool_use_id), error=str(error))
-            return {"systemMessage": f"hitl-opa could not record what became of a call: {error}"}
+            return _unrecorded([str(error)])
 
     def _close(self, hook: dict[str, Any], tool_use_id: str | None) -> replies.Reply:
         failed = hook.get("hook_event_name") == "PostToolUseFailure"
@@ -187,14 +190,16 @@ class Gate:
             return {"systemMessage": f"hitl-opa: {call.tool} ran although it was not allowed."}
         if settled.ruling is None:
             return {}
-        matched = self._guard.close_call(
+        record = functools.partial(
+            self._guard.close_call,
             settled.ruling,
             "failed" if failed else "ran",
             input=settled.unanswered(hook["tool_input"]),
             error=str(hook.get("error") or "") if failed else "",
             ms=float(hook.get("duration_ms") or 0.0),
         )
-        if matched:
+        self._outcomes.write(settled.ruling.id, record)
+        if self._same(settled, settled.tool, hook["tool_input"], settled.agent):
             return {}
         return {"systemMessage": f"hitl-opa: {settled.tool} ran with another input than was approved."}
 
@@ -203,11 +208,12 @@ class Gate:
         fields = hook if isinstance(hook, dict) else {}
         for settled in self._open.leave(str(fields.get("session_id", "")), str(fields.get("agent_id") or "")):
             if settled.allowed and settled.ruling is not None:
-                try:
-                    self._guard.close_call(settled.ruling, "blocked", error="The CLI did not run it.")
-                except Exception as error:  # noqa: BLE001 - nothing ran; the log has it
-                    self._log.error("outcome not recorded", id=settled.ruling.id, error=str(error))
-        return {}
+                record = functools.partial(
+                    self._guard.close_call, settled.ruling, "blocked", error="The CLI did not run it."
+                )
+                self._outcomes.write(settled.ruling.id, record)
+        failures = await self._outcomes.settle()
+        return _unrecorded(failures) if failures else {}
 
     # --- record
 
@@ -228,6 +234,10 @@ class Gate:
             self._guard.note(kind, call, **msgspec.to_builtins(fields))
         except Exception as error:  # noqa: BLE001 - notes accompany a deny or an outcome; the log has it
             self._log.error("note not recorded", id=call.id, error=str(error))
+
+
+def _unrecorded(errors: list[str]) -> replies.Reply:
+    return {"systemMessage": f"hitl-opa could not record what became of {len(errors)} calls: {errors[0]}"}
 
 
 def _id(hook: Any, tool_use_id: str | None) -> str:

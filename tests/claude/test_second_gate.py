@@ -35,7 +35,9 @@ class Gates:
 
     async def after(self, input: dict[str, Any], event: str = "PostToolUse") -> Any:
         hook: Any = {**HOOK, "hook_event_name": event, "tool_input": input}
-        return await self._hooks[event][0].hooks[0](hook, "t1", {})  # type: ignore[index]
+        reply = await self._hooks[event][0].hooks[0](hook, "t1", {})  # type: ignore[index]
+        await self._hooks["Stop"][0].hooks[0]({"session_id": "s"}, None, {})  # type: ignore[arg-type, typeddict-item]
+        return reply
 
 
 def documents(guard: Guard) -> list[dict[str, Any]]:
