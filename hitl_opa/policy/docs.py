@@ -14,6 +14,7 @@ from hitl_opa.policy.yaml import load_yaml
 
 _PACKAGE = re.compile(r"^package\s+([\w.]+)", re.MULTILINE)
 _PACKS = "hitl.packs."
+_ALSO = {"hitl.custom": "hitl.custom", "hitl.effects": "effects"}
 _HEAD = """# Policies
 
 Generated from the METADATA of the rules and from tests/examples by `hitl-opa policy docs`; do not edit.
@@ -33,8 +34,8 @@ def render_docs(bundle: PolicyBundle, examples: Path | None = None) -> str:
         package = _PACKAGE.search(source)
         name = package[1] if package else ""
         blocks = read_annotations(file, source)
-        if name.startswith(_PACKS) or name == "hitl.custom":
-            packs.setdefault(name.removeprefix(_PACKS), []).extend(blocks)
+        if name.startswith(_PACKS) or name in _ALSO:
+            packs.setdefault(_ALSO.get(name, name.removeprefix(_PACKS)), []).extend(blocks)
         else:
             others += [block for block in blocks if block.custom.get("id")]
     parts = [_HEAD]

@@ -88,7 +88,7 @@ def test_every_rule_of_a_pack_has_an_example(kind: str) -> None:
     ids = {
         str(block.custom["id"])
         for file, source in BUNDLE.modules.items()
-        if "/packs/" in file
+        if "/packs/" in file or "/effects/" in file
         for block in read_annotations(file, source)
         if block.custom.get("id")
     }

@@ -13,7 +13,7 @@ said contains r if {
 }
 
 said contains r if {
-	some x in data.hitl.packs.effects.reasons
+	some x in data.hitl.effects.reasons
 	r := object.union({"pack": "effects", "remedy": "", "floor": false, "waives": []}, x)
 }
 

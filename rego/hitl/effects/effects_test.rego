@@ -1,7 +1,7 @@
-package hitl.packs.effects_test
+package hitl.effects_test
 
+import data.hitl.effects
 import data.hitl.fixtures
-import data.hitl.packs.effects
 
 test_tier if {
 	expected := {

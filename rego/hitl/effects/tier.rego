@@ -1,7 +1,9 @@
 # METADATA
 # title: Effects
-# description: What a call does, by type, verb and place of the target, looked up in hitl/tiers/data.yaml.
-package hitl.packs.effects
+# description: >-
+#   What a call does, by type, verb and place of the target, looked up in hitl/tiers/data.yaml. Like
+#   the tool's tier this is asked of every call, and is no pack.
+package hitl.effects
 
 import data.hitl.lib
 

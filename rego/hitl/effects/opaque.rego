@@ -1,4 +1,4 @@
-package hitl.packs.effects
+package hitl.effects
 
 # METADATA
 # title: Part of the call cannot be understood
