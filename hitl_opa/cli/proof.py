@@ -81,6 +81,9 @@ class _Broken:
     async def close(self) -> None:
         """There is nothing to close."""
 
+    def close_sync(self) -> None:
+        """Nor here."""
+
 
 def _failed(name: str, detail: str) -> Check:
     return Check(name=name, status="fail", detail=detail, remedy="do not run agents behind this guard; report it")
