@@ -6,6 +6,7 @@
 package hitl.gather
 
 import data.hitl.lib
+import data.hitl.limits
 
 said contains r if {
 	some x in data.hitl.tier.reasons
@@ -37,7 +38,7 @@ said contains r if {
 
 networked if "host" in lib.types
 
-networked if "code" in lib.types
+networked if count(lib.on("code", ["execute"], ["remote"])) > 0
 
 networked if count(lib.traits & {"reverse-shell", "listen"}) > 0
 
@@ -84,9 +85,16 @@ said contains r if {
 }
 
 said contains r if {
+	eventful
 	some x in data.hitl.packs.sequences.reasons
 	r := object.union({"pack": "sequences", "remedy": "", "floor": false, "waives": []}, x)
 }
+
+eventful if input.context.taint.untrusted
+
+eventful if input.context.taint.secrets
+
+eventful if count(limits.reached) > 0
 
 # --- what may waive: trusted servers, grants, and rules of the user's
 

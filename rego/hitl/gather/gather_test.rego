@@ -25,6 +25,12 @@ test_every_pack_is_heard if {
 	heard(fixtures.but(fixtures.editing, {"context": {"counters": {"repeats": 99}}})) == {"effects", "tier", "sequences"}
 }
 
+test_sequences_are_heard if {
+	mail := fixtures.shell([fixtures.effect("send", "person", "a@b.example", "unknown")])
+	heard(fixtures.but(mail, {"context": {"taint": {"untrusted": true}}})) == {"effects", "tier", "sequences"}
+	heard(fixtures.but(mail, {"context": {"taint": {"secrets": true}}})) == {"effects", "tier", "sequences"}
+}
+
 test_secrets_are_heard if {
 	heard(fixtures.shell([fixtures.effect("read", "path", "x", "credentials")])) == {"effects", "tier", "secrets"}
 	heard(fixtures.shell([fixtures.effect("write", "path", "x", "env-file")])) == {"effects", "tier", "secrets"}

@@ -7,6 +7,7 @@
 package hitl.packs.sequences
 
 import data.hitl.lib
+import data.hitl.limits
 
 # METADATA
 # title: Untrusted content was read before this acts outward
@@ -81,7 +82,7 @@ reasons contains r if {
 #   remedy: Tell the agent what it may do instead.
 reasons contains r if {
 	some counter in ["consecutive_denied", "denied"]
-	counter in reached
+	counter in limits.reached
 	r := {
 		"rule": "sequences.denials",
 		"verdict": "ask",
@@ -101,7 +102,7 @@ words := {"consecutive_denied": "one after the other", "denied": "in all"}
 #   risk: medium
 #   remedy: Look whether the agent makes progress.
 reasons contains r if {
-	"repeats" in reached
+	"repeats" in limits.reached
 	r := {
 		"rule": "sequences.loop",
 		"verdict": "ask",
@@ -119,7 +120,7 @@ reasons contains r if {
 #   risk: medium
 #   remedy: Start a new session, or raise settings.limits.calls.
 reasons contains r if {
-	"calls" in reached
+	"calls" in limits.reached
 	r := {
 		"rule": "sequences.budget",
 		"verdict": "ask",
@@ -137,7 +138,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Look at what the agent wants as a whole before approving one more.
 reasons contains r if {
-	"asked" in reached
+	"asked" in limits.reached
 	not lib.read_only
 	r := {
 		"rule": "sequences.flood",
@@ -148,23 +149,3 @@ reasons contains r if {
 		"floor": true,
 	}
 }
-
-# METADATA
-# description: >-
-#   The counters that are at their limit. A limit that is no number is always reached: a broken one
-#   must not switch itself off.
-reached contains counter if {
-	some counter, value in input.context.counters
-	value > 0
-	limit := object.get(data.hitl.settings.limits, counter, "missing")
-	beyond(value, limit)
-}
-
-beyond(value, limit) if {
-	limit > 0
-	value >= limit
-}
-
-beyond(_, limit) if not numeric(limit)
-
-numeric(limit) if is_number(limit)
