@@ -25,6 +25,7 @@ from typing import Any, cast
 
 from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, create_sdk_mcp_server, tool
 
+from hitl_opa.claude.replies import allow
 from hitl_opa.guard import Guard
 from hitl_opa.testing import run_agent, tool_use
 
@@ -60,6 +61,19 @@ def empty(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
 
     matcher = HookMatcher(hooks=[hook])
     return only_one(dataclasses.replace(options, hooks={"PreToolUse": [matcher], "PostToolUse": [matcher]}))
+
+
+def allowing(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
+    """Hooks that answer what the guard answers, and do nothing for it."""
+
+    async def before(*_: Any) -> Any:
+        return allow("Benchmark.")
+
+    async def after(*_: Any) -> Any:
+        return {}
+
+    hooks: Any = {"PreToolUse": [HookMatcher(hooks=[before])], "PostToolUse": [HookMatcher(hooks=[after])]}
+    return only_one(dataclasses.replace(options, hooks=hooks))
 
 
 def protected(guard: Guard) -> Make:
@@ -103,6 +117,7 @@ async def measure(pairs: int, rounds: int) -> dict[str, Any]:
         rows: dict[str, Make] = {
             "nothing": lambda options: options,
             "empty hooks": empty,
+            "hooks that allow": allowing,
             "guard, record in memory": protected(memory),
             "guard, durable record": protected(durable),
         }
