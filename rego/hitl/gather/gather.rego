@@ -43,14 +43,10 @@ networked if count(lib.on("code", ["execute"], ["remote"])) > 0
 networked if count(lib.traits & {"reverse-shell", "listen"}) > 0
 
 said contains r if {
-	remote
+	count(lib.shared) > 0
 	some x in data.hitl.packs.remotes.reasons
 	r := object.union({"pack": "remotes", "remedy": "", "floor": false, "waives": []}, x)
 }
-
-remote if "remote" in lib.types
-
-remote if "database" in lib.types
 
 said contains r if {
 	sensitive

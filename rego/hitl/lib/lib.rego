@@ -77,6 +77,25 @@ taken contains place if {
 }
 
 # METADATA
+# description: The places of the remote systems and databases on which this call does more than look.
+shared contains place if {
+	some e in input.facts.effects
+	e.target.type in ["remote", "database"]
+	not looks(e.verb)
+	place := e.target.place
+}
+
+looks(verb) if verb in ["query", "read", "receive"]
+
+# METADATA
+# description: The places of the hosts that this call reaches.
+hosts contains place if {
+	some e in input.facts.effects
+	e.target.type == "host"
+	place := e.target.place
+}
+
+# METADATA
 # description: The effects on targets of this type with one of these verbs on one of these places.
 on(type, some_verbs, places) := {e |
 	some e in input.facts.effects

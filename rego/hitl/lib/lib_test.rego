@@ -45,6 +45,19 @@ test_grouping if {
 	lib.changed == {"temp"} with input as facts
 }
 
+test_remote_places if {
+	busy := fixtures.shell([
+		fixtures.effect("publish", "remote", "main", "protected-branch"),
+		fixtures.effect("query", "remote", "x", "service"),
+		fixtures.effect("receive", "remote", "x", "release"),
+		fixtures.effect("read", "database", "x", "unknown"),
+		fixtures.effect("write", "database", "x", "production"),
+		fixtures.effect("receive", "host", "x.org", "public"),
+	])
+	lib.shared == {"protected-branch", "production"} with input as busy
+	lib.hosts == {"public"} with input as busy
+}
+
 test_on if {
 	lib.on("path", ["read", "delete"], ["temp", "home"]) == {fixtures.effect("delete", "path", "/tmp/c", "temp")} with input as facts
 	lib.on("host", ["receive"], ["public"]) == {fixtures.effect("receive", "host", "x.org", "public")} with input as facts

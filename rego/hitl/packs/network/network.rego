@@ -12,12 +12,12 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: Use the credentials that the task was given.
 reasons contains r if {
+	"metadata" in lib.hosts
 	found := {e |
 		some e in input.facts.effects
 		e.target.type == "host"
 		e.target.place == "metadata"
 	}
-	count(found) > 0
 	r := {
 		"rule": "network.metadata",
 		"verdict": "deny",
@@ -52,6 +52,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Download it, read it, then run the file.
 reasons contains r if {
+	"execute" in lib.verbs
 	found := lib.on("code", ["execute"], ["remote"])
 	count(found) > 0
 	r := {
