@@ -9,6 +9,7 @@
     │   ├── EngineTimeout    no answer within the deadline
     │   └── EngineUnavailable   no answer at all
     ├── AuditError           the record could not be written or does not verify
+    │   └── AuditBusy        another process is writing to it
     ├── UnsafeOptions        Claude Agent SDK options that would bypass the guard
     └── Denied               a guarded Python callable was not allowed to run
 
@@ -57,6 +58,10 @@ class EngineUnavailable(EngineError):
 
 class AuditError(HitlError):
     """The record could not be written, or does not verify."""
+
+
+class AuditBusy(AuditError):
+    """Another process is writing to the record and did not let go in time."""
 
 
 class UnsafeOptions(HitlError):

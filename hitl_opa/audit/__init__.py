@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from hitl_opa.audit.batch import Batch
 from hitl_opa.audit.canonical import canonical, digest
 from hitl_opa.audit.leaf import Event, Kind, Receipt, Record, Redact, Suspect
 from hitl_opa.audit.log import AuditLog
@@ -16,7 +15,6 @@ from hitl_opa.audit.verify import verify
 
 __all__ = [
     "AuditLog",
-    "Batch",
     "Damage",
     "Event",
     "Filter",

@@ -7,12 +7,12 @@ import sqlite3
 import time
 from pathlib import Path
 
-from hitl_opa.errors import AuditError
+from hitl_opa.errors import AuditBusy, AuditError
 
 APPLICATION_ID = 0x4869744C  # "HitL"
 SCHEMA_VERSION = 1
 MEMORY = ":memory:"
-_PAUSE = 0.0005  # seconds between two looks at the write lock: about one commit of whoever has it
+PAUSE = 0.0005  # seconds between two looks at the write lock: about one commit of whoever has it
 
 # tree: the compact tree after this leaf, so that damage in the middle can be told from what follows it.
 # salt and payload: NULL together where the event had none, or where it was erased.
@@ -44,7 +44,8 @@ def explain(error: sqlite3.Error, path: str) -> AuditError:
     """The AuditError for what SQLite said of this file: what is wrong and what to do."""
     name = getattr(error, "sqlite_errorname", "") or ""
     primary = "_".join(name.split("_")[:2])  # SQLITE_IOERR_WRITE -> SQLITE_IOERR
-    return AuditError(f"audit log {path} {_ADVICE.get(primary, 'failed')} ({name or type(error).__name__}: {error})")
+    kind = AuditBusy if primary in {"SQLITE_BUSY", "SQLITE_LOCKED"} else AuditError
+    return kind(f"audit log {path} {_ADVICE.get(primary, 'failed')} ({name or type(error).__name__}: {error})")
 
 
 def connect(path: str, timeout: float) -> sqlite3.Connection:
@@ -86,7 +87,7 @@ def begin(connection: sqlite3.Connection, timeout: float) -> sqlite3.Cursor:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-        time.sleep(_PAUSE)
+        time.sleep(PAUSE)
 
 
 def connect_reader(path: str, timeout: float) -> sqlite3.Connection:

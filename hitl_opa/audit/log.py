@@ -55,7 +55,7 @@ class AuditLog:
         self.path = path
         self._redact = redact
         self._suspect = suspect
-        self._timeout = timeout
+        self.timeout = timeout
         self._readonly = readonly
         self._stream = Stream(labels)
         self._reader = Reader(path, self._select)
@@ -138,15 +138,18 @@ class AuditLog:
             # A redactor that fails must not let the event through as it is
             raise AuditError(f"the event was not recorded, it could not be redacted and encoded: {error!r}") from error
 
-    def write(self, events: list[Sealed]) -> list[Receipt]:
-        """Record sealed events in one transaction, all or none; on return they are on the disk. Raises AuditError."""
+    def write(self, events: list[Sealed], *, timeout: float | None = None) -> list[Receipt]:
+        """Record sealed events in one transaction, all or none; on return they are on the disk.
+
+        Raises AuditError; AuditBusy where another process writes for ``timeout`` seconds (default: the log's).
+        """
         with self._writing:
-            return self._transaction(events)
+            return self._transaction(events, self.timeout if timeout is None else timeout)
 
     def _commit(self, group: list[_Ticket]) -> None:
         """Write these events in one transaction. The caller holds the write lock."""
         try:
-            receipts = self._transaction([ticket.event for ticket in group])
+            receipts = self._transaction([ticket.event for ticket in group], self.timeout)
         except BaseException as error:
             for ticket in group:
                 ticket.error = error
@@ -156,10 +159,10 @@ class AuditLog:
             for ticket, receipt in zip(group, receipts, strict=True):
                 ticket.receipt = receipt
 
-    def _transaction(self, events: list[Sealed]) -> list[Receipt]:
+    def _transaction(self, events: list[Sealed], timeout: float) -> list[Receipt]:
         connection = self._open()
         try:
-            cursor = database.begin(connection, self._timeout)
+            cursor = database.begin(connection, timeout)
             try:
                 written = self._stream.write(cursor, events)
                 cursor.execute("COMMIT")
@@ -177,7 +180,7 @@ class AuditLog:
         if self._closed:
             raise AuditError(f"audit log {self.path} is closed")
         if self._connection is None:
-            self._connection = database.connect(self.path, self._timeout)
+            self._connection = database.connect(self.path, self.timeout)
             self._files = ()
         return self._connection
 
@@ -232,7 +235,7 @@ class AuditLog:
                 if self.path == database.MEMORY:
                     with self._writing:
                         return self._open().execute(sql, values).fetchall()
-                connection = database.connect_reader(self.path, self._timeout)
+                connection = database.connect_reader(self.path, self.timeout)
                 try:
                     return connection.execute(sql, values).fetchall()
                 finally:

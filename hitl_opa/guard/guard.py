@@ -25,7 +25,8 @@ from hitl_opa.model import Decision, Engine, Reviewer, ToolCall, Verdict
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
-    from hitl_opa.audit import Batch, Receipt
+    from hitl_opa.audit import Receipt
+    from hitl_opa.audit.batch import Batch
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hitl_opa.audit import Batch
+from hitl_opa.audit.batch import Batch
 from hitl_opa.config import Key
 from hitl_opa.guard import Guard, Ruling
 from hitl_opa.model import Document, Session, ToolCall

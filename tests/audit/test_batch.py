@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hitl_opa.audit import AuditLog, Batch, Event, Kind
-from hitl_opa.errors import AuditError
+from hitl_opa.audit import AuditLog, Event, Kind
+from hitl_opa.audit.batch import Batch
+from hitl_opa.errors import AuditBusy, AuditError
 
 Make = Callable[..., Event]
 
@@ -80,3 +82,28 @@ async def test_a_closed_or_readonly_log_takes_nothing(path: Path, log: AuditLog,
     log.close()
     with pytest.raises(AuditError, match="closed"):
         await Batch(log).append(event())
+
+
+async def test_while_another_process_writes_the_loop_goes_on(path: Path, log: AuditLog, event: Make) -> None:
+    log.append(event())
+    batch, other = Batch(log), sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    tasks = [asyncio.create_task(batch.append(event(1)))]
+    await asyncio.sleep(0.02)  # the loop is not held up
+    tasks.append(asyncio.create_task(batch.append(event(2))))
+    await asyncio.sleep(0.02)
+    assert not any(task.done() for task in tasks)
+    other.execute("ROLLBACK")
+    assert [receipt.seq for receipt in await asyncio.gather(*tasks)] == [1, 2]
+    other.close()
+    assert log.verify().ok
+
+
+async def test_who_never_lets_go_fails_every_append(path: Path, event: Make) -> None:
+    with AuditLog.open(path, timeout=0.05) as log:
+        batch, other = Batch(log), sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        results = await asyncio.gather(*(batch.append(event(n)) for n in range(3)), return_exceptions=True)
+        assert [type(result) for result in results] == [AuditBusy] * 3
+        other.close()
+        assert (await batch.append(event(4))).seq == 0
