@@ -10,7 +10,8 @@ rows
   bare engine    regorus alone on those documents, as fast as Python can drive it
   embedded       call in -> decision out: facts, engine, decoding, session counters; record in memory off
   recorded       the same with its durable record (SQLite, fsync)
-  fsync append   one fsynced append of a line as long as the record
+  appended       the same with one fsynced append of a line as long as the record: after other work it
+                 takes longer than in a tight loop
   opa http       the documents to `opa run --server` over keep-alive loopback HTTP (if .opa/opa is there)
   10 x rules     bare engine with every pack's rules ten times over
 """
@@ -134,7 +135,8 @@ def prepare(stack: contextlib.ExitStack) -> dict[str, Callable[[int], object]]:
 
         return run
 
-    def append(_: int) -> None:
+    def append(i: int) -> None:
+        guard.decide_sync(mixed[i])
         os.write(log, line)
         os.fsync(log)
 
@@ -143,7 +145,7 @@ def prepare(stack: contextlib.ExitStack) -> dict[str, Callable[[int], object]]:
         "bare engine": engine(bare),
         "embedded": lambda i: guard.decide_sync(mixed[i]),
         "recorded": lambda i: recorded.decide_sync(mixed[i]),
-        "fsync append": append,
+        "appended": append,
         "10 x rules": engine(many),
     }
     if OPA.exists():
@@ -246,10 +248,10 @@ def summarise(samples: dict[str, list[float]]) -> dict[str, Any]:
     ]
     if "opa http" in samples:
         budgets.insert(2, ratio("embedded p50 / opa http p50", samples, "embedded", "opa http", 0.5, 0.5))
-    record = (p50["recorded"] - p50["embedded"]) / p50["fsync append"]
+    record = (p50["recorded"] - p50["embedded"]) / (p50["appended"] - p50["embedded"])
     budgets.append(
         {
-            "name": "(recorded - embedded) / fsync append",
+            "name": "(recorded - embedded) / (appended - embedded)",
             "ratio": record,
             "ci": None,
             "budget": 1.3,
@@ -282,7 +284,7 @@ def show(report: dict[str, Any]) -> None:
     for budget in report["budgets"]:
         interval = f"[{budget['ci'][0]:.2f}, {budget['ci'][1]:.2f}]" if budget["ci"] else ""
         verdict = "met" if budget["met"] else "MISSED"
-        print(f"{budget['name']:40}{budget['ratio']:7.2f} {interval:16} budget {budget['budget']:<5} {verdict}")
+        print(f"{budget['name']:48}{budget['ratio']:7.2f} {interval:16} budget {budget['budget']:<5} {verdict}")
 
 
 if __name__ == "__main__":
