@@ -28,6 +28,10 @@ rego-test: $(OPA) ## opa test with coverage
 	$(OPA) test rego
 	$(OPA) test --coverage --threshold 95 rego >/dev/null
 
+.PHONY: mutate
+mutate: $(VENV)/.dev ## Delete every rule of the policies, one at a time: some Rego test must fail (minutes)
+	$(BIN)/python tests/rego/mutate.py
+
 .PHONY: lint
 lint: $(VENV)/.dev $(OPA) ## ruff, mypy, import layers, opa fmt and opa check
 	$(BIN)/ruff check .
