@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 
 NAMES = re.compile(r"[a-zA-Z0-9_|, -]+")
-RENAMED = {"Task": "Agent", "KillShell": "TaskStop", "BashOutput": "TaskOutput"}
+RENAMED = {
+    "Task": "Agent",
+    "KillShell": "TaskStop",
+    "KillBash": "TaskStop",
+    "ListPeers": "ListAgents",
+    "Brief": "SendUserMessage",
+    "ListMcpResources": "ListMcpResourcesTool",
+    "ReadMcpResource": "ReadMcpResourceTool",
+    "ReadMcpResourceDir": "ReadMcpResourceDirTool",
+    "ProposeGoal": "SetGoal",
+}
+"""Former names of tools, which matchers may still use."""
 
 
 def matches(matcher: str | None, tool: str) -> bool:
@@ -16,7 +27,7 @@ def matches(matcher: str | None, tool: str) -> bool:
     """
     if not matcher or matcher == "*":
         return True
+    called = [tool, *(old for old, new in RENAMED.items() if new == tool)]
     if NAMES.fullmatch(matcher):
-        names = [name.strip() for name in re.split(r"[|,]", matcher)]
-        return any(name == tool or RENAMED.get(name) == tool for name in names)
-    return re.search(matcher, tool) is not None
+        return any(name.strip() in called for name in re.split(r"[|,]", matcher))
+    return any(re.search(matcher, name) for name in called)

@@ -213,6 +213,9 @@ async def test_each_hook_sees_what_the_last_one_left() -> None:
         ("mcp__.*__write", "mcp__fs__write_file", True),
         ("^Write$", "NotebookWrite", False),
         ("Task", "Agent", True),
+        ("^Task$", "Agent", True),
+        ("Write|KillShell", "TaskStop", True),
+        ("Task", "TaskStop", False),
     ],
 )
 def test_matchers_mean_what_the_cli_means(matcher: str | None, tool: str, matching: bool) -> None:
@@ -229,3 +232,12 @@ async def test_the_cli_reads_matchers_so(agent: Any, sandbox: Sandbox, matcher: 
     seen: list[Any] = []
     await agent(tool_use("Bash", command="true"), options=options({}, seen=seen, matcher=matcher))
     assert bool(seen) is matches(matcher, "Bash")
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("matcher", ["Task", "^Task$", "Agent", "TaskStop"])
+async def test_the_cli_knows_former_names(agent: Any, matcher: str) -> None:
+    seen: list[Any] = []
+    call = tool_use("Agent", description="x", prompt="ERRAND", subagent_type="general-purpose", run_in_background=False)
+    await agent(call, options=options({}, seen=seen, matcher=matcher), agents={"ERRAND": ["sub done"]})
+    assert bool(seen) is matches(matcher, "Agent")
