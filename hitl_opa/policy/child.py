@@ -47,6 +47,7 @@ def lint(
         for check in _CHECKS:
             findings += check(module, program)
         findings += whole.packages(module, users, prefix)
+        findings += whole.unheard(module, users, prefix)
     findings += whole.chains(program)
     return sorted(set(findings))
 

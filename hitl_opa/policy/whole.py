@@ -100,6 +100,21 @@ def packages(module: Module, users: frozenset[str], prefix: Path) -> Iterator[Fi
         )
 
 
+def unheard(module: Module, users: frozenset[str], prefix: Path) -> Iterator[Finding]:
+    """``unheard``: reasons or obligations below the user's package, where nobody looks: a deny that never counts."""
+    if module.file not in users or module.test or len(module.package) <= len(prefix):
+        return
+    for rule in module.rules:
+        if rule.path[-1] in ("reasons", "obligations"):
+            yield finding(
+                module,
+                rule.at,
+                "unheard",
+                f"data.{'.'.join(rule.path)} is read by nobody, so what it says never counts",
+                f"Put it into package {'.'.join(prefix)}; any number of files may",
+            )
+
+
 def chains(program: Program) -> Iterator[Finding]:
     """``recursion`` and ``chain``: rules that depend on themselves, or on each other very deeply."""
     owners: dict[Path, tuple[Module, Rule]] = {}

@@ -99,6 +99,13 @@ r if {
     assert findings(body) == []
 
 
+def test_reasons_that_nobody_reads_are_refused() -> None:
+    rule = 'reasons contains r if {\n\tr := {"rule": "x", "verdict": "deny", "risk": "low", "message": "x"}\n}\n'
+    sources = {"a.rego": f"package hitl.custom.team\n\n{rule}", "b.rego": f"package hitl.custom\n\n{rule}"}
+    found = lint_here(sources, frozenset(sources), ("hitl", "custom"), {})
+    assert [(f.file, f.line, f.rule) for f in found] == [("a.rego", 3, "unheard")]
+
+
 def test_a_user_may_only_add_to_the_custom_package() -> None:
     sources = {"mine.rego": "package hitl.main\n\nx := 1\n", "sub.rego": "package hitl.custom.team\n\nx := 1\n"}
     sources["mine_test.rego"] = "package hitl.custom_test\n\ntest_x if true\n"
