@@ -39,7 +39,7 @@ class AgentCall:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AgentRun:
-    """What came of a run. ``error`` is what the SDK raised, ``hooks`` the names of hook events seen, in order."""
+    """What came of a run. ``error`` is what the SDK raised, None where it raised nothing."""
 
     calls: list[AgentCall]
     messages: list[Message]
