@@ -88,8 +88,15 @@ class Ledger:
             self.opaque("too-large", "more effects than are listed", via)
             return "unknown"
         at = self.paths.locate(text, cwd, glob=glob)
-        if verb == "read" and at.place == "system-auth" and at.real.rpartition("/")[2].startswith(_HASHES):
+        name = at.real.rpartition("/")[2].casefold()
+        if verb == "read" and at.place == "system-auth" and name.startswith(_HASHES):
             traits = (*traits, "secret")
+        if verb == "read" and at.place == "proc" and name in ("environ", "mem"):
+            traits = (*traits, "secret")  # the variables of a process, and all it holds
+        if verb == "delete" or "recursive" in traits:
+            place = self.paths.below(at) if verb in ("delete", "write", "configure") else at.place
+            if place != at.place:
+                at = at._replace(place=place)
         if verb == "delete" and "recursive" in traits and "bulk" in traits:
             traits = (*traits, "all", "irreversible")  # whole trees that nobody named one by one
         if glob and verb != "read" and "bulk" not in traits:
@@ -117,6 +124,8 @@ class Ledger:
         self, verb: str, text: str, *, via: str = "", traits: tuple[str, ...] = _EMPTY, certain: bool = True
     ) -> str:
         """An effect on the host that ``text`` (a URL, ``host:port`` or host) names; returns its place."""
+        if text.lstrip()[:5].lower() == "file:":
+            return self.path("read", text.strip(), self.paths.cwd, via=via, traits=traits, certain=certain)
         fact = self._urls.get(text)
         if fact is None:
             fact = read_url(text[: MAX_TEXT * 8], self.pinned)

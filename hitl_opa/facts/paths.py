@@ -15,6 +15,7 @@ import os
 import re
 from functools import cache
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from hitl_opa.facts.data import load
 
@@ -28,6 +29,11 @@ STRICTNESS = (
 )  # fmt: skip
 _RANK = {place: rank for rank, place in enumerate(STRICTNESS)}
 _OTHER_HOME = re.compile(r"(/home/[^/]+|/users/[^/]+|/root|/var/root|/c/users/[^/]+|/export/home/[^/]+)(?:/|$)")
+_FILE_URL = re.compile(r"file:(?://(?:localhost|127\.0\.0\.1|\[::1\])?(?=/))?/+(.*)\Z", re.IGNORECASE | re.DOTALL)
+_PROC_ROOT = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/root(?=/|\Z)")  # another name for "/"
+_PROC_CWD = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/cwd(?=/|\Z)")  # another name for a directory of a process
+_NAMED_HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|\$env:USERPROFILE)(?=[/\\]|\Z)", re.IGNORECASE)
+_PADDING = re.compile(r"(?:[ .]+|::\$data)(?=/|\Z)")  # what Windows drops from the end of a name
 _DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
 _PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part that is none
 _SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
@@ -69,8 +75,8 @@ class Paths:
         """The absolute path that ``text`` means in ``cwd``, not normalised; ``UNKNOWN`` in it where unknown."""
         if text[:1] == UNKNOWN:
             return text
-        if text[:6] == "file:/":
-            text = "/" + text[5:].lstrip("/")
+        if text[:5].lower() == "file:" and (match := _FILE_URL.match(text)):
+            text = "/" + unquote(match[1]).lstrip("/")
         if text[:1] == "/":
             match = _DRIVE.match(text) if text[:5] == "/mnt/" or text[:10] == "/cygdrive/" else None
             return f"/{match[1].lower()}/{text[match.end() :]}" if match else text
@@ -96,14 +102,69 @@ class Paths:
             return self._partly_known(path)
         if len(path) > 4096:
             return Location(path[:4096], "unknown", False, False)
+        if path[:6] == "/proc/":
+            path = self._through_proc(path)
         lexical = _normal(path) if "/." in path or "//" in path or path[-1:] == "/" else path
         if glob:
             return self._glob(lexical)
+        if "\\" in lexical or "%" in lexical or "$" in lexical or lexical[-1:] in " ." or "::$" in lexical:
+            return self._otherwise(lexical)
+        return self._found(lexical, path)
+
+    def _through_proc(self, path: str) -> str:
+        while match := _PROC_ROOT.match(path):
+            path = path[match.end() :] or "/"
+        match = _PROC_CWD.match(path)
+        if match:
+            path = (self.cwd or "/proc/self/cwd") + path[match.end() :]
+        return path
+
+    def _otherwise(self, path: str) -> Location:
+        """The strictest of what a name can mean to programs that expand it or follow the rules of Windows."""
+        best = self._found(path, path)
+        text = path
+        if self.home and (match := _NAMED_HOME.search(text)):
+            text = self.home + text[match.end() :]
+        if "\\" in text:
+            slashed = text.replace("\\", "/")
+            at = slashed.find("//", 1)  # a share: \\\\server\\share
+            text = slashed[at:] if at > 0 else slashed
+        text = _PADDING.sub("", text)
+        if text and text != path:
+            text = _normal(text)
+            other = self._found(text, text)
+            if _RANK[other.place] < _RANK[best.place] or best.place == "workspace" != other.place:
+                return other
+        return best
+
+    def _found(self, lexical: str, path: str) -> Location:
         real = self._real(lexical) if "/.." not in path else _normal(os.path.realpath(path))
         if lexical == real:
             return self._location(real, True)
         first, second = self._location(real, True), self._location(lexical, True)
         return first if _RANK[first.place] <= _RANK[second.place] else Location(real, second.place, first.inside, True)
+
+    def below(self, at: Location) -> str:
+        """The strictest place of what lies below a directory: what moving or deleting it reaches."""
+        low = at.real.casefold()
+        if not low or at.place in ("root", "home-root", "guard") or low == self._workspace:
+            return at.place
+        best = at.place
+        if any(p.startswith(low + "/") for p in self._protected):
+            best = "guard"
+        places = load().places
+        tables = []
+        if self._inside(low) and self._workspace != "/":
+            tables.append((places.workspace, low[len(self._workspace) + 1 :]))
+        elif self._home and low.startswith(self._home + "/"):
+            tables.append((places.home, low[len(self._home) + 1 :]))
+        tables.append((places.absolute, low))
+        for table, name in tables:
+            if name[:1] in "./":
+                for path, place in table.items():
+                    if path.startswith(name + "/") and _RANK[place] < _RANK[best]:
+                        best = place
+        return best
 
     def _location(self, path: str, certain: bool) -> Location:
         low = path.casefold()
@@ -122,6 +183,10 @@ class Paths:
             if named:
                 return Location("", named, False, False)
         if len(folder) > 1:
+            if "/" in tail and self._inside(folder.casefold()):
+                own, _ = _longest(load().places.workspace, tail.casefold().lstrip("/"))
+                if own:
+                    return Location("", own, True, False)
             known = self._location(_normal(folder), False)
             if known.place not in ("root", "home-root"):
                 return known._replace(real="")
@@ -134,7 +199,6 @@ class Paths:
             return self._location(self._real(path), True)
         folder = path[: path.rfind("/", 0, match.start())] or "/"
         base = self._real(folder) if folder != "/" else "/"
-        pattern = path[match.start() :]
         rest = path[len(folder) if folder != "/" else 0 :]
         if rest.strip("*/.?") == "" and rest[:2] in (
             "/*",
@@ -146,14 +210,15 @@ class Paths:
             return found._replace(real=base.rstrip("/") + rest)
         sample = self._location(base.rstrip("/") + rest, True)
         best = sample
-        low = (base.rstrip("/") + rest).casefold()
-        for name in _glob_candidates(base.casefold(), self._home):
-            if "*" not in pattern.strip("*/") and name[:1] == "." and rest[1:2] != ".":
+        low_base = base.rstrip("/").casefold()
+        for name in _glob_candidates(base.casefold(), self._home, self._workspace, self._protected):
+            if not _matches(name[len(low_base) :], rest.casefold()):
                 continue
-            if fnmatch.fnmatchcase(name, low):
-                place = self._place(name)
-                if _RANK[place] < _RANK[best.place]:
-                    best = Location(sample.real, place, sample.inside, False)
+            place = self._place(name)
+            if place == "guard" and rest[1:2] in "*?[" and not os.path.lexists(name):
+                continue  # "*.yaml" where no such file is
+            if _RANK[place] < _RANK[best.place]:
+                best = Location(sample.real, place, sample.inside, False)
         return best
 
     def _real(self, path: str) -> str:
@@ -269,10 +334,26 @@ def _name_pattern() -> re.Pattern[str]:
     return re.compile(f"(?!{excluded})(?:{groups})")
 
 
-def _glob_candidates(folder: str, home: str) -> list[str]:
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a shell would match: part by part, and a leading star matches no leading dot."""
+    names, patterns = name.split("/"), pattern.split("/")
+    if "**" in pattern:
+        return fnmatch.fnmatchcase(name, pattern)
+    return len(names) == len(patterns) and all(
+        fnmatch.fnmatchcase(n, p) and (n[:1] != "." or p[:1] == "." or p[:2] == "[.")
+        for n, p in zip(names, patterns, strict=True)
+    )
+
+
+def _glob_candidates(folder: str, home: str, workspace: str, protected: tuple[str, ...]) -> list[str]:
     """Well-known sensitive paths that a pattern below ``folder`` might match."""
+    places = load().places
     prefix = folder.rstrip("/") + "/"
-    found = [path for path in _SENSITIVE_GLOB if path.startswith(prefix)]
+    found = [path for path in (*_SENSITIVE_GLOB, *places.exact, *protected) if path.startswith(prefix)]
     if home:
-        found += [f"{home}/{name}" for name in load().places.home if f"{home}/{name}".startswith(prefix)]
+        found += [f"{home}/{name}" for name in places.home if f"{home}/{name}".startswith(prefix)]
+    if workspace and (workspace + "/").startswith(prefix):
+        found += [
+            f"{workspace}/{name}" for name in places.workspace if name[:1] == "." or places.workspace[name] == "guard"
+        ]
     return found + [prefix + name for name in (".env", ".git/config", ".ssh/id_rsa", "id_rsa")]
