@@ -1,19 +1,27 @@
 """Hosts and URLs: which class of destination a word names.
 
 Hosts are compared after undoing what hides them: upper case, a trailing dot, user information,
-decimal, octal and hexadecimal IPv4 spellings, IPv4 inside IPv6. A name is not resolved: a public
-name that points at a private address is ``public`` here.
+decimal, octal and hexadecimal IPv4 spellings, IPv4 inside IPv6, other scripts' digits and dots, percent
+escapes, back slashes, and names that are an address by design (``10.0.0.1.nip.io``). A name is not
+resolved: any other public name that points at a private address is ``public`` here.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from urllib.parse import unquote
 
 from hitl_opa.facts.data import load
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.model import UrlFact
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/{1,3}([^/?#\s]*)")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?:/{1,3}|(?<=\bhttp:)|(?<=\bhttps:))([^/?#\s]*)", re.IGNORECASE)
+_ODD = re.compile(r"[/#?@]|%2f|%40|%5c", re.IGNORECASE)
+_HIDDEN = re.compile(r"[\t\r\n]")  # what URL parsers leave out
+_BY_DESIGN = re.compile(
+    r"(?:.*[.-])?(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})\.(?:nip|sslip|xip|traefik)\.(?:io|me)\Z"
+)
 _PORTS = {
     "http": 80,
     "https": 443,
@@ -31,9 +39,10 @@ _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)\Z")
 
 def read_url(text: str, pinned: frozenset[str] = frozenset()) -> UrlFact:
     """The URL or bare host (``host``, ``host:port``, ``user@host``) that ``text`` is."""
+    shown, text = text, _HIDDEN.sub("", text.strip()).replace("\\", "/")
     match = _URL.match(text)
     scheme, authority = (match[1].lower(), match[2]) if match else ("", re.split(r"[/?#\s]", text, maxsplit=1)[0])
-    authority = authority[authority.rfind("@") + 1 :].replace("\\", "/").split("/")[0]
+    authority = authority[authority.rfind("@") + 1 :]
     port = _PORTS.get(scheme, 0)
     if authority[:1] == "[":
         host, _, rest = authority[1:].partition("]")
@@ -44,20 +53,38 @@ def read_url(text: str, pinned: frozenset[str] = frozenset()) -> UrlFact:
             host, digits = authority, ""
     if digits.isascii() and digits.isdigit() and len(digits) < 6:
         port = int(digits)
-    host = host.lower().rstrip(".")
+    host = _plain(host)
     return UrlFact(
-        value=text.replace(UNKNOWN, "?"),
+        value=shown.replace(UNKNOWN, "?"),
         scheme=scheme,
         host=host.replace(UNKNOWN, "?"),
         port=port,
-        place=place_of(host, pinned),
+        place="metadata" if _disputed(text) else place_of(host, pinned),
     )
+
+
+def _disputed(text: str) -> bool:
+    """Parsers disagree on which part of the URL is its host, and one part is a metadata endpoint."""
+    if "@" not in text or not _ODD.search(text):
+        return False
+    return any(place_of(_plain(piece)) == "metadata" for piece in _ODD.split(text) if piece)
+
+
+def _plain(host: str) -> str:
+    if "%" in host and ":" not in host:
+        host = unquote(host)
+    if not host.isascii():
+        host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").replace("\uff0e", ".").replace("\uff61", ".")
+    return host.lower().rstrip(".")
 
 
 def place_of(host: str, pinned: frozenset[str] = frozenset()) -> str:
     """loopback, private, metadata, registry, pinned, public, or unknown."""
     if not host or UNKNOWN in host:
         return "unknown"
+    named = _BY_DESIGN.match(host) if host[-3:] in (".io", ".me") else None
+    if named:
+        host = ".".join(named.groups())
     address = _ipv4(host) if host[-1:].isdigit() or host[:2] == "0x" else None
     if address is not None:
         host = ".".join(str(address >> shift & 255) for shift in (24, 16, 8, 0))
@@ -121,8 +148,12 @@ def _ipv6_place(host: str) -> str:
         address = ipaddress.IPv6Address(host.partition("%")[0])
     except ValueError:
         return "unknown"
-    if address.ipv4_mapped is not None:
-        return place_of(str(address.ipv4_mapped))
+    inner = address.ipv4_mapped or address.sixtofour
+    packed = int(address)
+    if inner is None and (packed >> 32 == 0x64FF9B << 64 or 1 < packed < 1 << 32):  # NAT64, and ``::1.2.3.4``
+        inner = ipaddress.IPv4Address(packed & 0xFFFFFFFF)
+    if inner is not None:
+        return place_of(str(inner))
     if address.is_loopback or address.is_unspecified:
         return "loopback"
     return "private" if address.is_private or address.is_link_local else "public"

@@ -203,7 +203,7 @@ class Invocation:
         place = self.shell.path(act.verb, word, self.frame, via=self.via, traits=traits)
         if act.verb == "read":
             if place in _SECRET_PLACES:
-                self.origin |= {"secret"}
+                self.origin |= {"secret", "leak"}
             if word.known:
                 known = self.shell.files.get(self.shell.absolute(text, self.frame))
                 if known is not None:
@@ -218,9 +218,18 @@ class Invocation:
             "secret" in self.origin or (word is not None and "secret" in word.origin and "@" not in value)
         ):
             mine.add("secret")
+        verb = act.verb
+        if (
+            word is not None
+            and "leak" in word.origin
+            and verb in ("query", "receive", "read")
+            and (act.kind == "url" or act.type == "host")
+        ):
+            verb = "send"  # a name made of a secret is asked of whoever answers for it
+            mine |= {"upload", "secret"}
         marks = tuple(sorted(mine))
         if act.kind == "url":
-            self.shell.ledger.url(act.verb, value or UNKNOWN, via=self.via, traits=marks, certain=self.frame.certain)
+            self.shell.ledger.url(verb, value or UNKNOWN, via=self.via, traits=marks, certain=self.frame.certain)
             if act.verb == "receive":
                 self.origin |= {"remote"}
             return
@@ -232,7 +241,7 @@ class Invocation:
             value = value or UNKNOWN
         certain = self.frame.certain and UNKNOWN not in value
         self.shell.ledger.effect(
-            act.verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word
+            verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word
         )
 
     def execute(self, traits: tuple[str, ...], value: str = "") -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
@@ -35,6 +36,41 @@ def _stream(word: Word, end: str = "") -> Stream:
 
 
 def _nothing(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    return SILENT
+
+
+def _test(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    """A subscript in a quoted name is evaluated, and with it the substitutions inside: ``-v 'a[$(id)]'``."""
+    for arg in args:
+        if "[" in arg.text and ("$(" in arg.text or "`" in arg.text):
+            shell.script('"' + arg.text.replace('"', "") + '"', frame.copy(), UNREAD, via="test")
+    return SILENT
+
+
+def _completion(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    """Commands that the shell is told to run later, or on each line: ``complete -C``, ``bind -x``, ``mapfile -C``."""
+    for flag, value in pairwise(args):
+        if flag.text in ("-C", "-F", "-x"):
+            text = value.text.partition(":")[2] if flag.text == "-x" else value.text
+            shell.script(text, frame.copy(), UNREAD, via="sh")
+    return SILENT
+
+
+def _loadable(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    """``enable -f file name`` and ``hash -p file name``: a file becomes a command."""
+    for flag, value in pairwise(args):
+        if flag.text in ("-f", "-p"):
+            from hitl_opa.facts.shell import code
+
+            place, real, inside = code.script_place(shell, frame, value)
+            shell.ledger.effect("execute", "code", value.text, place=place, real=real, inside=inside, via="sh")
+    return SILENT
+
+
+def _fc(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if not any(a.text[:2] == "-l" for a in args):
+        shell.ledger.opaque("dynamic-code", "a command of the history", "fc")
+        shell.ledger.effect("execute", "code", "fc", place="unknown", via="fc", traits=frame.traits)
     return SILENT
 
 
@@ -111,6 +147,9 @@ def _export(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, setting
 def _read(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     names = [a.text for a in args if _NAME.match(a.text)]
     known = stdin.text if stdin.text is not None and stdin.text.count("\n") <= 1 else None
+    ifs = settings["IFS"].text if "IFS" in settings else shell.separators(frame)
+    if known is not None and ifs.strip():
+        known = "".join(" " if c in ifs else c for c in known)
     parts = known.split(None, max(len(names) - 1, 0)) if known is not None else []
     for i, name in enumerate(names):
         frame.variables[name] = Word(
@@ -129,6 +168,8 @@ def _eval(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings:
 def _source(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     from hitl_opa.facts.shell import code
 
+    if args and args[0].text in ("/dev/stdin", "-", "/dev/fd/0", "/proc/self/fd/0") and stdin.text is not None:
+        return code.shell_text(shell, frame, Word(stdin.text, False, stdin.origin), UNREAD, "source")
     return code.sourced(shell, frame, args[0]) if args else SILENT
 
 
@@ -156,6 +197,8 @@ def _wrapper(name: str) -> Builtin:
     def run(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
         while args and args[0].text[:1] == "-" and name == "time":
             args = args[2:] if args[0].text in ("-o", "-f", "--output", "--format") else args[1:]
+        if name == "coproc" and any(a.text == "{" for a in args):
+            args = args[[a.text for a in args].index("{") + 1 :]
         return shell.run(args, frame.within(name), stdin) if args else SILENT
 
     return run
@@ -231,8 +274,11 @@ def _pwd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: 
 
 
 def _mapfile(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    _completion(shell, frame, args, stdin, settings)
     for arg in args:
         if _NAME.match(arg.text):
+            for i, line in enumerate((stdin.text or "").splitlines()[:256]):
+                frame.variables[f"{arg.text}[{i}]"] = Word(line, False, stdin.origin)
             frame.variables[arg.text] = Word(
                 stdin.text.replace("\n", " ") if stdin.text is not None else UNKNOWN, False, stdin.origin
             )
@@ -258,6 +304,7 @@ def _history(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settin
 
 
 def _let(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    _test(shell, frame, args, stdin, settings)
     for arg in args:
         name, eq, _ = arg.text.partition("=")
         if eq and _NAME.match(name.rstrip("+-*/%")):
@@ -300,14 +347,20 @@ TABLE: dict[str, Builtin] = {
     "history": _history,
     "umask": _nothing,
     "let": _let,
+    "test": _test,
+    "[": _test,
+    "[[": _test,
+    "bind": _completion,
+    "complete": _completion,
+    "compgen": _completion,
+    "enable": _loadable,
+    "hash": _loadable,
+    "fc": _fc,
     **dict.fromkeys(
         (
             ":",
             "true",
             "false",
-            "test",
-            "[",
-            "[[",
             "return",
             "exit",
             "break",
@@ -316,16 +369,12 @@ TABLE: dict[str, Builtin] = {
             "jobs",
             "fg",
             "bg",
-            "hash",
             "type",
             "shopt",
             "getopts",
             "dirs",
             "times",
             "ulimit",
-            "bind",
-            "complete",
-            "compgen",
             "compopt",
             "disown",
             "suspend",
@@ -345,9 +394,7 @@ TABLE: dict[str, Builtin] = {
             "vared",
             "abbr",
             "functions",
-            "fc",
             "print",
-            "enable",
             "!",
             "]]",
             "]",

@@ -44,6 +44,7 @@ class Frame:
         "functions",
         "network",
         "positional",
+        "title",
         "traits",
         "variables",
         "wrappers",
@@ -55,6 +56,7 @@ class Frame:
         self.functions: dict[str, Function] = {}
         self.aliases: dict[str, str] = {}
         self.positional: list[Word] | None = None
+        self.title = "bash"  # $0
         self.wrappers: tuple[str, ...] = ()
         self.traits: tuple[str, ...] = ()
         self.certain = True
@@ -66,7 +68,7 @@ class Frame:
         other.variables = dict(self.variables)
         other.functions = dict(self.functions)
         other.aliases = dict(self.aliases)
-        other.positional = self.positional
+        other.positional, other.title = self.positional, self.title
         other.wrappers, other.traits, other.certain, other.calls = self.wrappers, self.traits, self.certain, self.calls
         other.network = self.network
         return other

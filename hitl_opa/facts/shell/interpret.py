@@ -7,6 +7,7 @@ command in it is lost.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.shell import compound
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from hitl_opa.facts.ledger import Ledger
 
+_KEYED = re.compile(r"\[(\d+)\]=(.*)\Z", re.DOTALL)  # an element of an array with its index
 MAX_SCRIPT = 131_072  # bytes of one script
 MAX_NODES = 64  # nesting of the tree
 MAX_SCRIPTS = 12  # scripts within scripts
@@ -39,7 +41,7 @@ class Shell(World):
         self.commands = 0
         self.scripts = 0
         self.expander = Expander(self)
-        self._runner = Runner(self)
+        self.runner = Runner(self)
         self.source = b""
         self._depth = 0
         self._substitutions = 0
@@ -94,7 +96,7 @@ class Shell(World):
             for operator, target in targets:
                 redirect_to(self, operator, target, scratch)
             if argv:
-                self._runner.run(list(argv), scratch, UNREAD)
+                self.runner.run(list(argv), scratch, UNREAD)
 
     def body(self, node: Node, frame: Frame, stdin: Stream) -> Stream:
         out = SILENT
@@ -295,9 +297,12 @@ class Shell(World):
             if own.stdin is not None:
                 stdin = own.stdin
         if argv:
-            out = self._runner.run(argv, frame, stdin, settings=settings, network=network)
+            out = self.runner.run(argv, frame, stdin, settings=settings, network=network)
         else:
             frame.variables.update(settings)
+            for title, word in settings.items():
+                watched(self, frame, [f"{title}={word.text}"])
+                self.runner.setting(title, word, frame)
             out = SILENT
         return self._finish(own, frame, out) if own is not None else out
 
@@ -317,13 +322,16 @@ class Shell(World):
         self._depth += 1
         self.commands += 1
         try:
-            return self._runner.run(argv, frame, stdin)
+            return self.runner.run(argv, frame, stdin)
         finally:
             self._depth -= 1
 
     def assign(self, node: Node, frame: Frame) -> None:
         name, value = self._assignment(node, frame)
         frame.variables[name] = value
+        if name[:4] == "HIST":
+            watched(self, frame, [f"{name}={value.text}"])
+        self.runner.setting(name, value, frame)
 
     def _assignment(self, node: Node, frame: Frame) -> tuple[str, Word]:
         name_node, value_node = node.child_by_field_name("name"), node.child_by_field_name("value")
@@ -334,7 +342,9 @@ class Shell(World):
         if value_node is not None and value_node.type == "array":
             first = [w for c in value_node.named_children for w in self.expander.words(c, frame)]
             for i, word in enumerate(first[:256]):
-                frame.variables[f"{name}[{i}]"] = word
+                keyed = _KEYED.match(word.text)
+                at, element = (keyed[1], word._replace(text=keyed[2])) if keyed else (str(i), word)
+                frame.variables[f"{name}[{at}]"] = element
             value = Word(" ".join(w.text for w in first), any(w.glob for w in first), value.origin)
         if any(c.type == "+=" for c in node.children):
             old = self.variable(name, frame)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -54,6 +56,28 @@ _CODE_SETTINGS = frozenset(
         "BASH_FUNC_",
     }
 )
+# Variables whose value is where code is looked for: harmless only where that is the project or the system.
+_SEARCHED = frozenset(
+    {
+        "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "NODE_PATH", "PERL5LIB", "PERLLIB", "RUBYLIB",
+        "CLASSPATH", "LUA_PATH", "LUA_CPATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG", "GIT_DIR",
+        "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_COMMON_DIR", "MAKEFILES", "R_PROFILE", "R_PROFILE_USER", "PHPRC",
+        "PHP_INI_SCAN_DIR", "BUNDLE_GEMFILE", "CURL_HOME", "npm_config_userconfig", "PIP_CONFIG_FILE", "WGETRC",
+        "PYTHONUSERBASE", "INPUTRC", "TERMINFO", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES",
+    }
+)  # fmt: skip
+# Variables that name a program which another one runs; only a path says more than the name of a known tool.
+_TOOLS = frozenset(
+    {"CC", "CXX", "LD", "AR", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO", "SHELL", "MAKE"}
+)
+# Variables that are read as if they stood on the command line.
+_ARGUMENTS = {
+    "TAR_OPTIONS": "tar", "MAKEFLAGS": "make", "GNUMAKEFLAGS": "make", "GOFLAGS": "go", "GREP_OPTIONS": "grep",
+    "LESS": "less", "RSYNC_OLD_ARGS": "rsync", "PYTEST_ADDOPTS": "pytest", "ZIPOPT": "zip", "UNZIP": "unzip",
+}  # fmt: skip
+_LOADS = re.compile(
+    r"-(?:javaagent|agentpath|agentlib|Xbootclasspath)|-XX:On|--require|--import|--loader|(?:^|\s)-[rM]\b"
+)
 _NO_SETTINGS: dict[str, Word] = {}
 
 
@@ -78,7 +102,10 @@ class Runner:
             frame = frame.copy()
             frame.network = network
         if settings:
-            self._settings(settings, frame)
+            self.settings(settings, frame)
+            if first.text not in builtins.TABLE and first.text not in frame.functions:
+                frame = frame.copy()  # what the command runs sees them, what follows does not
+                frame.variables.update(settings)
         while first.text == "" and len(argv) > 1 and not first.glob:
             argv = argv[1:]
             first = argv[0]
@@ -99,14 +126,45 @@ class Runner:
             return SILENT
         return self._program(first, argv[1:], frame, stdin)
 
-    def _settings(self, settings: dict[str, Word], frame: Frame) -> None:
+    def settings(self, settings: dict[str, Word], frame: Frame) -> None:
+        """The variables that one command is given."""
         for name, value in settings.items():
-            if name in _COMMAND_SETTINGS and value.text and self._shell.scripts:
-                self._shell.script(value.text, frame.within(name), via=name)
-            elif name in _CODE_SETTINGS or name.startswith("BASH_FUNC_"):
-                self._shell.ledger.effect("execute", "code", value.text, place="unknown", via=name, traits=frame.traits)
-            elif name.startswith("GIT_CONFIG_") or name == "NODE_OPTIONS":
-                specials.setting(self._shell, frame, name, value)
+            self.setting(name, value, frame)
+        self._git_settings(settings, frame)
+
+    def setting(self, name: str, value: Word, frame: Frame) -> None:
+        """A variable that is set, for one command or from here on: whether it makes something else run."""
+        shell, text = self._shell, value.text
+        if name in _COMMAND_SETTINGS and text and shell.scripts:
+            shell.script(text, frame.within(name), via=name)
+        elif (
+            name in _CODE_SETTINGS
+            or name.startswith("BASH_FUNC_")
+            or (name.endswith("_OPTIONS") and _LOADS.search(text))
+        ):
+            self._code(name, value, frame)
+        elif name in _SEARCHED:
+            for part in text.split(":"):
+                if part and UNKNOWN not in part and part[:1] != "~":
+                    place = shell.ledger.paths.locate(part, frame.cwd).place
+                    if place in ("temp", "outside", "unknown") and part[:1] == "/":
+                        self._code(name, Word(part), frame)
+        elif (name in _TOOLS or name.endswith("_RUNNER")) and "/" in text:
+            shell.script(text, frame.within(name), via=name)
+        elif name == "NODE_OPTIONS":
+            specials.setting(shell, frame, name, value)
+
+    def _code(self, name: str, value: Word, frame: Frame) -> None:
+        self._shell.ledger.effect("execute", "code", value.text, place="unknown", via=name, traits=frame.traits)
+
+    def _git_settings(self, settings: dict[str, Word], frame: Frame) -> None:
+        """``GIT_CONFIG_KEY_0`` and ``GIT_CONFIG_VALUE_0`` are ``-c key=value``."""
+        for name, key in settings.items():
+            if name.startswith("GIT_CONFIG_KEY_"):
+                value = settings.get("GIT_CONFIG_VALUE_" + name[15:], Word(""))
+                self._shell.run(
+                    [Word("git"), Word("-c"), Word(f"{key.text}={value.text}"), Word("version")], frame, UNREAD
+                )
 
     def _alias(self, name: str, args: list[Word], frame: Frame, stdin: Stream) -> Stream:
         text = frame.aliases[name]
@@ -139,17 +197,22 @@ class Runner:
                 return self._file(first, args, frame, stdin)
         found, known = self.lookup(name)
         ledger.command(known or name, [w.text for w in args], frame.wrappers)
-        if first.glob or found is None:
+        if (first.glob and any(c in name for c in "*?[")) or found is None:
             return self._unknown(name, args, frame, stdin)
         if "decoded" in first.origin:
             ledger.opaque("decoded-code", text, known)
+        for title, tool in _ARGUMENTS.items():
+            if tool == known and title in frame.variables:
+                words = [Word(w) for w in frame.variables[title].text.split()]
+                args = [*args, *words] if tool == "go" else [*words, *args]
         invocation = Invocation(self._shell, frame, known, found, args, stdin)
         special = invocation.reading.level.special or found.special
         if special and not (found.special == "" and invocation.informational()):
             handled = specials.TABLE[special](invocation)
             if handled is not None:
                 return handled
-        return invocation.apply()
+        out = invocation.apply()
+        return _printed(known, args) or out
 
     def lookup(self, name: str) -> tuple[Program | None, str]:
         """The entry of a program under its own or a near name (``python3.12``, ``GIT``, ``foo.exe``)."""
@@ -173,6 +236,8 @@ class Runner:
         joined = self._shell.absolute(text, frame)
         folder = joined[: joined.rfind("/")].lower() or "/"
         if folder in places.bin_dirs or UNKNOWN in text:
+            return True
+        if any(c in folder for c in "*?[") and any(fnmatch.fnmatchcase(b, folder) for b in places.bin_dirs):
             return True
         for base, names in (
             (paths.home, places.home_bin_dirs),
@@ -225,3 +290,14 @@ class Runner:
         ledger.opaque("unknown-program", name, frame.wrappers[-1] if frame.wrappers else "")
         ledger.effect("execute", "code", name, place="unknown", via=name, traits=frame.traits, certain=frame.certain)
         return Stream(None, stdin.origin)
+
+
+def _printed(name: str, args: list[Word]) -> Stream | None:
+    """What the programs print that only take a path apart."""
+    words = [a for a in args if a.text[:1] != "-"]
+    if name not in ("dirname", "realpath", "readlink") or len(words) != 1 or not words[0].known:
+        return None
+    text = words[0].text
+    return Stream(
+        (posixpath.dirname(text.rstrip("/")) or ("/" if text[:1] == "/" else ".") if name == "dirname" else text) + "\n"
+    )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 from hitl_opa.facts.shell.expansions import MAX_FIELDS, ansi_c, arithmetic, expand_braces, transform
 
+_WHOLE_ARRAY = re.compile(r'"\$\{([A-Za-z_]\w*)\[@\]\}"\Z')
 NO_ORIGIN: frozenset[str] = frozenset()
 _SPECIAL = "{},*?[]~\\"
 _HIDE = {ord(c): 0xE000 + ord(c) for c in _SPECIAL}
@@ -66,11 +67,18 @@ class Expander:
         raw = node.text or b""
         if node.type in ("word", "number") and _PLAIN.match(raw):
             return [Word(raw.decode("ascii"))]
-        return _fields(self.pieces(node, frame), self._shell.home)
+        return self._split(self.pieces(node, frame), frame)
+
+    def _split(self, pieces: list[_Piece], frame: Frame) -> list[Word]:
+        ifs = self._shell.separators(frame)
+        if ifs.strip():
+            blank = str.maketrans(dict.fromkeys(ifs, " "))
+            pieces = [p._replace(text=p.text.translate(blank)) if p.splits else p for p in pieces]
+        return _fields(pieces, self._shell.home)
 
     def joined(self, nodes: list[Node], frame: Frame) -> list[Word]:
         """The words that nodes become that are one word to the shell."""
-        return _fields([p for n in nodes for p in self.pieces(n, frame)], self._shell.home)
+        return self._split([p for n in nodes for p in self.pieces(n, frame)], frame)
 
     def word(self, node: Node, frame: Frame) -> Word:
         """The one word that an assignment or a redirect makes of the node: no field splitting."""
@@ -175,6 +183,15 @@ class Expander:
             and literal(node).strip('"') in ("$@", "${@}", "${*}")
         ):
             return self._variable("@", frame, False)
+        whole = _WHOLE_ARRAY.match(literal(node))
+        if whole and f"{whole[1]}[0]" in frame.variables:
+            items: list[_Piece] = []
+            for i in range(MAX_FIELDS):
+                item = frame.variables.get(f"{whole[1]}[{i}]")
+                if item is None:
+                    break
+                items += [_Piece(_hide(item.text), False, item.origin), _Piece(" ", True)]
+            return items
         return [
             p._replace(text=_hide(p.text)) if p.splits else p
             for p in self._inner(node, frame, start, end, _unescape_double)

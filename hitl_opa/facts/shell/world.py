@@ -34,7 +34,7 @@ class World:
                     frozenset[str]().union(*(a.origin for a in args)),
                 )
             index = int(name[:6])
-            return Word("") if index > len(args) else args[index - 1] if index else Word("bash")
+            return Word("") if index > len(args) else args[index - 1] if index else Word(frame.title)
         if name in ("#", "?", "$", "!", "RANDOM", "SECONDS", "LINENO", "UID", "EUID", "PPID", "BASHPID"):
             return Word("1")
         if name == "PWD":
@@ -49,6 +49,11 @@ class World:
             base = {"home": self.home, "cwd": frame.cwd, "workspace": self.ledger.paths.workspace}.get(place, "")
             return Word((base or UNKNOWN) + slash + rest)
         return Word(value)
+
+    def separators(self, frame: Frame) -> str:
+        """What the call itself made of IFS, ``""`` where it left it alone."""
+        word = frame.variables.get("IFS")
+        return word.text if word is not None and word.known else ""
 
     def path(self, verb: str, word: Word, frame: Frame, *, via: str = "", traits: tuple[str, ...] = ()) -> str:
         """An effect on the path that a word names; writing to ``/dev/null`` and reading ``/dev/zero`` are none."""
@@ -71,7 +76,7 @@ class World:
             if known is not None:
                 return known
         return Stream(
-            None, frozenset({"secret"}) if place in ("credentials", "env-file", "system-auth") else frozenset()
+            None, frozenset({"secret", "leak"}) if place in ("credentials", "env-file", "system-auth") else frozenset()
         )
 
     def wrote(self, text: str, frame: Frame, content: Stream, *, append: bool = False) -> None:

@@ -133,8 +133,6 @@ def setting(shell: object, frame: Frame, name: str, value: Word) -> None:
         if re.search(r"--(?:require|import|loader|experimental-loader|inspect)|(?:^|\s)-r\s", value.text):
             shell.ledger.effect("execute", "code", value.text, place="unknown", via=name, traits=frame.traits)
         return
-    if name.startswith("GIT_CONFIG_VALUE") and value.text[:1] == "!":
-        shell.script(value.text[1:], frame.within("git"), via="git")
 
 
 def config(call: Invocation) -> Stream | None:

@@ -31,6 +31,22 @@ _DATA = frozenset(
         "--mail-from",
     }
 )
+_SAID = frozenset(
+    {"-H", "--header", "-u", "--user", "-b", "--cookie", "-A", "--user-agent", "-e", "--referer", "--oauth2-bearer"}
+)
+_THROUGH = frozenset(
+    {
+        "--resolve",
+        "--connect-to",
+        "-x",
+        "--proxy",
+        "--preproxy",
+        "--socks5",
+        "--socks4",
+        "--socks5-hostname",
+        "--doh-url",
+    }
+)
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND"})
 
 
@@ -61,6 +77,18 @@ def curl(call: Invocation) -> Stream:
     if method in ("GET", "HEAD") and not flags & {"-d", "--data-binary", "-F", "-T"}:
         sends = False
     for name, word in values:
+        if name in _SAID and "leak" in word.origin:
+            origin |= {"secret"}
+        elif name in ("-b", "--cookie") and call.via == "curl" and "=" not in word.text:
+            content = shell.read(word, frame, via=call.via)
+            origin |= content.origin & frozenset({"secret"})
+        elif name in ("-K", "--config") and call.via == "curl":
+            shell.ledger.opaque("inline-code", word.text, call.via)  # options that nobody has read
+            shell.ledger.url("send", UNKNOWN, via=call.via, traits=("upload",), certain=False)
+        elif name in _THROUGH and call.via == "curl":
+            for host in re.findall(r"\[[^]]+\]|[^:,/@+]+", re.sub(r"^[+\w]+://", "", word.text)):
+                if "." in host or host[:1] == "[":
+                    shell.ledger.url("receive", host, via=call.via, traits=("download",))
         if name in _DATA:
             origin |= word.origin & frozenset({"secret"})
             for file in _files(name, word):
@@ -281,8 +309,10 @@ def nc(call: Invocation) -> Stream:
                     via="socat",
                     traits=tuple(sorted({"listen", *traits})),
                 )
-            match = re.match(r"(?i)(?:OPEN|FILE|CREATE):([^,]+)", word.text)
+            match = re.match(r"(?i)(?:OPEN|FILE|CREATE|GOPEN):([^,]+)", word.text)
             if match:
+                if word is operands[0] and len(operands) > 1:
+                    shell.path("send", Word(match[1]), frame, via="socat")
                 shell.path("write", Word(match[1]), frame, via="socat")
         return Stream(None, frozenset({"remote"}))
     if listens:

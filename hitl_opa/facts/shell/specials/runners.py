@@ -47,6 +47,8 @@ def shell(call: Invocation) -> Stream:
         )
     if wants and rest:
         inner.positional = rest[2:]
+        if len(rest) > 1:
+            inner.title = rest[1].text
         return code.shell_text(call.shell, inner, rest[0], call.stdin, call.via)
     if rest and not from_stdin and rest[0].text != "-":
         inner.positional = rest[1:]

@@ -59,7 +59,8 @@ def env(call: Invocation) -> Stream:
     rest = args[i:]
     if rest:
         if settings:
-            call.shell._runner._settings(settings, frame)
+            call.shell.runner.settings(settings, frame)
+            frame.variables.update(settings)
             frame.variables.update(settings)
         return call.shell.run(rest, frame, call.stdin)
     call.shell.ledger.effect("read", "system", "environment", place="info", via="env", traits=frame.traits)
@@ -80,7 +81,7 @@ def sudo(call: Invocation) -> Stream:
     inner = frame.within(call.via, "elevated")
     while rest and _ASSIGNMENT.match(rest[0].text):
         name, _, value = rest[0].text.partition("=")
-        shell_._runner._settings({name: Word(value)}, inner)
+        shell_.runner.settings({name: Word(value)}, inner)
         rest.pop(0)
     if not rest:
         return UNREAD
