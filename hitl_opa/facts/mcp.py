@@ -7,6 +7,8 @@ are passed on as claims and change no fact here.
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import Any
 
 from hitl_opa.facts import names
@@ -17,6 +19,29 @@ from hitl_opa.facts.shell.words import Word
 from hitl_opa.model import Claims, Flag, Mcp
 
 MAX_FIELDS = 64
+MAX_NESTING = 8
+_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_CHOOSERS = frozenset({"action", "operation", "op", "method", "http_method", "verb", "mode", "request_type"})
+_SOURCES = ("src", "source", "old", "input", "from")
+_TARGETS = ("dst", "dest", "output", "save", "target", "to", "new", "out")
+_LOCAL_COPY = frozenset({"download", "export", "save", "dump", "backup", "screenshot", "snapshot"})
+_SECRETS = (
+    "password",
+    "passwords",
+    "credential",
+    "credentials",
+    "api key",
+    "api keys",
+    "private key",
+    "token",
+    "tokens",
+    "secret key",
+)
+_TELLING = frozenset({"guard", "credentials", "env-file", "git-hooks", "shell-startup", "package-config"})
+_SQL_INSIDE = re.compile(
+    r"(?i)(?:^|;|\{)\s*(?:drop\s+(?:table|database|schema|view|index|user)|truncate\s+table|delete\s+from|alter\s+(?:table|user|role)"
+    r"|insert\s+into|update\s+[\w.\"`]+\s+set|grant\s+\w+(?:\s+\w+)?\s+(?:on|to))\b"
+)
 
 
 def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) -> Mcp:
@@ -53,7 +78,13 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     kind, at = _kind(words, data.verbs)
     objects = {data.objects.get(w, "") for w in words} - {""}
     fields = _fields(arguments, data.fields)
-    touched = _arguments(ledger, shell, frame, title, kind, fields)
+    if len(fields) > MAX_FIELDS:
+        ledger.opaque("too-large", f"more than {MAX_FIELDS} arguments", title)
+    fields = fields[:MAX_FIELDS]
+    kind = _chosen(kind, fields, data.verbs)
+    if kind == "query" and _LOCAL_COPY & set(words):
+        fields = [("output" if f == "path" else f, v, k) for f, v, k in fields]
+    touched = _arguments(ledger, shell, frame, title, kind, fields, arguments)
     place = (
         "production"
         if "production" in objects
@@ -61,7 +92,7 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
         else "service"
     )
     traits: set[str] = set()
-    if "secret" in objects and kind == "query":
+    if kind == "query" and ("secret" in objects or " ".join(words).endswith(_SECRETS)):
         kind = "secret"
     value = title if not server else f"{server}/{title}"
     _effect(ledger, kind, objects, place, value, title, traits, touched)
@@ -80,13 +111,76 @@ def _kind(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
     return first
 
 
+def _chosen(kind: str, fields: list[tuple[str, Any, str]], verbs: dict[str, str]) -> str:
+    """The class of action, where an argument chooses it: ``action="delete"``, ``method="POST"``."""
+    if kind not in ("query", "write", "run", ""):
+        return kind
+    for _, value, key in fields:
+        if key.lower() not in _CHOOSERS or not isinstance(value, str):
+            continue
+        if key.lower() in ("method", "http_method", "verb") and value.upper() in _METHODS:
+            return {"DELETE": "delete"}.get(value.upper(), "send")
+        said, _ = _kind([w for w in names.parts(value) if not w.isdigit()][:4], verbs)
+        if said and said != "query":
+            return said
+    return kind
+
+
 def _fields(arguments: dict[str, Any], table: dict[str, str]) -> list[tuple[str, Any, str]]:
-    out = []
-    for key, value in list(arguments.items())[:MAX_FIELDS]:
-        low = "_".join(names.parts(key)) or key.lower()
-        kind = table.get(low) or table.get(low.replace("_", ""), "")
-        out.append((kind, value, key))
+    """Class, value and name of every argument; of nested ones too, under the nearest name."""
+    out: list[tuple[str, Any, str]] = []
+    level: list[tuple[str, Any]] = list(arguments.items())
+    for _ in range(MAX_NESTING):
+        below: list[tuple[str, Any]] = []
+        for key, value in level:
+            if isinstance(value, dict):
+                below += value.items()
+                continue
+            if isinstance(value, list):
+                below += [pair for v in value if isinstance(v, dict) for pair in v.items()]
+            low = "_".join(names.parts(key)) or key.lower()
+            kind = table.get(low) or table.get(low.replace("_", ""), "")
+            if key in ("args", "argv", "arguments") and isinstance(value, list):
+                continue  # the words of a command
+            out.append((kind, value, key))
+            if len(out) > MAX_FIELDS:
+                return out
+        if not below:
+            break
+        level = below
     return out
+
+
+def _commands(arguments: dict[str, Any], table: dict[str, str]) -> list[str]:
+    """Command lines, also where they are handed over as words."""
+    out: list[str] = []
+    level: list[dict[str, Any]] = [arguments]
+    for _ in range(MAX_NESTING):
+        below: list[dict[str, Any]] = []
+        for one in level[:MAX_FIELDS]:
+            words: list[Any] = next((one[k] for k in ("args", "argv", "arguments") if isinstance(one.get(k), list)), [])
+            texts = [str(w) for w in words[:MAX_FIELDS] if not isinstance(w, dict | list)]
+            found = False
+            for key, value in one.items():
+                low = "_".join(names.parts(key)) or key.lower()
+                if isinstance(value, dict):
+                    below.append(value)
+                elif isinstance(value, list):
+                    below += [v for v in value if isinstance(v, dict)]
+                if table.get(low) != "command":
+                    continue
+                if isinstance(value, str) and value.strip():
+                    out.append(value if not texts else " ".join([value, shlex.join(texts)]))
+                    found = True
+                elif isinstance(value, list) and value and all(isinstance(v, str) for v in value):
+                    out += [shlex.join(value)] if low not in ("commands", "cmds") and " " not in value[0] else value
+                    found = True
+            if not found and isinstance(one.get("argv"), list) and texts:
+                out.append(shlex.join(texts))
+        if not below:
+            break
+        level = below
+    return out[:MAX_FIELDS]
 
 
 def _texts(value: Any) -> list[str]:
@@ -98,13 +192,36 @@ def _texts(value: Any) -> list[str]:
 
 
 def _arguments(
-    ledger: Ledger, shell: Shell, frame: Any, title: str, kind: str, fields: list[tuple[str, Any, str]]
+    ledger: Ledger,
+    shell: Shell,
+    frame: Any,
+    title: str,
+    kind: str,
+    fields: list[tuple[str, Any, str]],
+    arguments: dict[str, Any],
 ) -> set[str]:
     """Effects that the arguments alone decide; returns which sorts were found."""
     touched: set[str] = set()
+    for command in _commands(arguments, load().names.fields):
+        shell.script(command, frame.within(title), via=title)
+        touched.add("command")
     for field, value, key in fields:
-        for text in _texts(value):
-            if field == "path" and _path_like(text):
+        for given in _texts(value):
+            text = given.lstrip("\ufeff")
+            if field == "command":
+                continue
+            if field != "code" and _SQL_INSIDE.search(text) and (field == "sql" or not field):
+                from hitl_opa.facts.sql import read_sql
+
+                read_sql(ledger, text, via=title)
+                touched.add("sql")
+            elif text[:5].lower() == "file:" or (field in ("", "person", "output") and _is_path(ledger, frame, text)):
+                low = key.lower()
+                writes = kind in ("write", "delete", "publish", "") or field == "output" or low.startswith(_TARGETS)
+                verb = "read" if low.startswith(_SOURCES) or not writes else "delete" if kind == "delete" else "write"
+                shell.path(verb, Word(text, any(c in text for c in "*?")), frame, via=title)
+                touched.add("path")
+            elif field == "path" and _path_like(text):
                 verb = {"delete": "delete", "query": "read", "secret": "read"}.get(
                     kind, "write" if kind in ("write", "publish", "") else "read"
                 )
@@ -117,23 +234,32 @@ def _arguments(
                     verb = "read"
                 shell.path(verb, Word(text, any(c in text for c in "*?")), frame, via=title)
                 touched.add("path")
+            elif not field and re.match(r"(?i)(?:https?|ftp|wss?)://\S+\Z", text):
+                ledger.url("receive", text, via=title, traits=("download",))
+                touched.add("url")
             elif field == "url" and ("://" in text or "." in text) and " " not in text:
                 verb = "send" if kind in ("send", "write", "publish", "run") and "webhook" in key.lower() else "receive"
                 ledger.url(verb, text, via=title, traits=("upload",) if verb == "send" else ("download",))
                 touched.add("url")
-            elif field == "sql" and _sql_like(text):
+            elif field == "sql" and (_sql_like(text) or key.lower().startswith("sql")):
                 from hitl_opa.facts.sql import read_sql
 
                 read_sql(ledger, text, via=title)
                 touched.add("sql")
-            elif field == "command" and text.strip():
-                shell.script(text, frame.within(title), via=title)
-                touched.add("command")
             elif field == "code" and text.strip() and key.lower() not in ("expression",):
                 ledger.opaque("inline-code", text, title)
                 ledger.effect("execute", "code", title, place="inline", via=title)
                 touched.add("code")
     return touched
+
+
+def _is_path(ledger: Ledger, frame: Any, text: str) -> bool:
+    """Whether the value of an argument that could be anything is a path: absolute, or one that matters by its name."""
+    if not text or len(text) > 1024 or any(c.isspace() for c in text) or "://" in text:
+        return False
+    if text[:1] == "/" or text[:2] in ("~/", "./") or text[:3] == "../":
+        return text[:2] != "//"
+    return "." in text and ledger.paths.locate(text, frame.cwd).place in _TELLING
 
 
 def _path_like(text: str) -> bool:

@@ -135,6 +135,12 @@ def _meta(
         ):
             if "|" in value:
                 ledger.opaque("sql-command", line, via)
+            elif name in ("o", "out", "w", "output", "once", "save", "backup", "clone", "log", "tee") and value:
+                ledger.path(
+                    "write", value.split()[-1].strip("'\""), ledger.paths.cwd, via=via, traits=traits, certain=certain
+                )
+            elif name == "load":
+                ledger.effect("execute", "code", value, place="unknown", via=via, traits=traits, certain=certain)
             writes = name not in ("i", "ir", "include", "read", "import", "load", "source", "dump")
             if name == "dump":
                 ledger.effect("query", "database", value, via=via, traits=traits, certain=certain)
@@ -278,7 +284,9 @@ def _statement(
         effect = "configure"
     elif kind in ("Use", "Set", "Pragma", "Transaction", "Commit", "Rollback", "Semicolon", "Declare"):
         effect = "query"
-        if kind == "Set" and re.search(r"(?i)\bglobal\b|\bpersist\b|password", node.sql()):
+        if kind == "Set" and re.search(
+            r"(?i)\brole\b|session\s+authorization|\bglobal\b|\bpersist\b|password", node.sql()
+        ):
             effect = "configure"
         if kind == "Pragma" and "=" in node.sql():
             effect = "configure"
