@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hitl_opa.facts.paths import UNKNOWN, Paths
 from hitl_opa.facts.urls import place_of, read_url
 from hitl_opa.model import Command, DiffFact, Effect, Facts, Opaque, PathFact, SqlFact, Target, UrlFact, Verb
@@ -19,6 +21,9 @@ _HASHES = (
     "ssh_host_",
     "dslocal",
 )  # files of /etc that hold secrets
+_FETCHED = re.compile(
+    r"(?i)(?:[\w.\[\]-]+\s*@\s*)?(?:(?:git|hg|svn|bzr)\+)?(?:https?|ftp|ssh|git)://|(?:github|gitlab|bitbucket|gist):\S+/"
+)
 _UNPLACED = frozenset({"database", "secret", "person", "agent"})
 _EMPTY: tuple[str, ...] = ()
 
@@ -53,6 +58,8 @@ class Ledger:
     ) -> None:
         if not place and type in _UNPLACED:
             place = "unknown"
+        if place in ("workspace", "package") and type == "code" and _FETCHED.match(value):
+            place, real, inside = "remote", "", False  # named by where it is fetched from
         if len(value) > MAX_TEXT * 4:
             value = value[: MAX_TEXT * 4]
         key = (verb, type, value, real, place, certain, traits)

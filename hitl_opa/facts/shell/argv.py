@@ -10,6 +10,7 @@ from hitl_opa.facts.names import act_of_words, only_asks
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
+from hitl_opa.facts.urls import read_url
 
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
@@ -19,6 +20,8 @@ _REPORTS = Act("effect", "read", "system", "info")
 _ASKING = re.compile(
     r"--?(?:list|show|status|info|query|print|display|help|version|get-[a-z]+|list-[a-z-]+|show-[a-z-]+|print-[a-z-]+|sb-state)(?:=\w+)?\Z"
 )
+_ADDRESS = re.compile(r"(?i)((?:git|hg|svn|bzr)\+|git://|ssh://|^(?:github|gitlab|bitbucket|gist):\S+/)|https?://\S+")
+_INDEXES = frozenset({"registry", "pinned", "loopback"})
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
 HELP = frozenset({"--help", "--version", "-version", "-help", "help", "version", "-V", "-h", "-v", "--usage", "-?"})
 
@@ -237,12 +240,24 @@ class Invocation:
         if act.type == "code" and place == "workspace":
             self.execute(marks, value)
             return
+        if act.type == "code" and place == "package":
+            self._packages(marks)
         if act.type == "host":
             value = value or UNKNOWN
         certain = self.frame.certain and UNKNOWN not in value
         self.shell.ledger.effect(
             verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word
         )
+
+    def _packages(self, traits: tuple[str, ...]) -> None:
+        """Packages that are named by an address, and indexes that are no well-known one."""
+        for arg in self.args:
+            text = arg.text if arg.text[:2] != "--" else arg.text.partition("=")[2]
+            address = _ADDRESS.search(text)
+            if address and (address[1] or read_url(address[0], self.shell.ledger.pinned).place not in _INDEXES):
+                self.shell.ledger.effect(
+                    "execute", "code", text, place="remote", via=self.via, traits=traits, certain=self.frame.certain
+                )
 
     def execute(self, traits: tuple[str, ...], value: str = "") -> None:
         """The code of the project at the current directory runs."""

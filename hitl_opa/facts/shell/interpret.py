@@ -360,9 +360,12 @@ class Shell(World):
     def substitute(self, node: Node, frame: Frame) -> Stream:
         """``$(…)``: its effects, and what it prints."""
         children = [c for c in node.named_children if c.type != "comment"]
-        if len(children) == 1 and children[0].type == "redirected_statement" and len(children[0].named_children) == 1:
+        only = children[0] if len(children) == 1 else None
+        if only is not None and only.type == "redirected_statement" and only.named_child_count == 1:
+            only = only.named_children[0]
+        if only is not None and only.type == "file_redirect":
             redirects = Redirects()  # $(< file)
-            redirect(self, children[0].named_children[0], frame, redirects)
+            redirect(self, only, frame, redirects)
             return redirects.stdin or SILENT
         return self.body(node, frame.copy(), UNREAD)
 

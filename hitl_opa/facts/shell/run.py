@@ -206,7 +206,8 @@ class Runner:
                 words = [Word(w) for w in frame.variables[title].text.split()]
                 args = [*args, *words] if tool == "go" else [*words, *args]
         invocation = Invocation(self._shell, frame, known, found, args, stdin)
-        special = invocation.reading.level.special or found.special
+        # git's own options come before the subcommand and may change all of it
+        special = found.special if known == "git" else invocation.reading.level.special or found.special
         if special and not (found.special == "" and invocation.informational()):
             handled = specials.TABLE[special](invocation)
             if handled is not None:
