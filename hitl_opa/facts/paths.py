@@ -33,7 +33,7 @@ _FILE_URL = re.compile(r"file:(?://(?:localhost|127\.0\.0\.1|\[::1\])?(?=/))?/+(
 _PROC_ROOT = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/root(?=/|\Z)")  # another name for "/"
 _PROC_CWD = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/cwd(?=/|\Z)")  # another name for a directory of a process
 _NAMED_HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|\$env:USERPROFILE)(?=[/\\]|\Z)", re.IGNORECASE)
-_PADDING = re.compile(r"(?:[ .]+|::\$data)(?=/|\Z)")  # what Windows drops from the end of a name
+_PADDING = re.compile(r"(?:(?<=[^/ .])[ .]+|::\$data)(?=/|\Z)")  # what Windows drops from the end of a name
 _DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
 _PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part that is none
 _SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
@@ -313,6 +313,8 @@ def _sensitive(low: str) -> str:
             if part[:1] == "." and len(part) > 1:
                 for end in (i + 2, i + 1):
                     found = places.anywhere.get("/".join(parts[i:end]))
+                    if part == ".git" and ("hooks" in parts[i + 1 : -1] or name in ("attributes", "config")):
+                        found = "git-hooks"  # of a submodule or a work tree, and what runs filters
                     if found and not (found == "git-internals" and end == i + 2):
                         if found == "credentials" and name.endswith(_PUBLIC):
                             continue

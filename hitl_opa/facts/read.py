@@ -109,7 +109,7 @@ def _built_in(ledger: Ledger, shell: Shell, frame: Frame, call: ToolCall, tool: 
             continue
         used = True
         for act in acts:
-            _act(ledger, shell, frame, act, Word(value.replace("\0", ""), False), title)
+            _act(ledger, shell, frame, act, Word(value.replace("\0", ""), field == "glob"), title)
         if "\0" in value:
             ledger.opaque("parse-error", f"{title}: {field} holds a NUL byte", title)
     if not used:

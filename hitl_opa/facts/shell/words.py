@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 from hitl_opa.facts.shell.expansions import MAX_FIELDS, ansi_c, arithmetic, expand_braces, transform
 
+_IN_WORD = re.compile(r"(?<!\\)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 _WHOLE_ARRAY = re.compile(r'"\$\{([A-Za-z_]\w*)\[@\]\}"\Z')
 NO_ORIGIN: frozenset[str] = frozenset()
 _SPECIAL = "{},*?[]~\\"
@@ -106,7 +107,10 @@ class Expander:
         ):
             if node.child_count and kind != "variable_name":
                 return self._inner(node, frame, node.start_byte, node.end_byte, _unescape_plain)
-            return [_Piece(_unescape_plain(literal(node)), False)]
+            text = literal(node)
+            if kind == "word" and "$" in text and (found := list(_IN_WORD.finditer(text))):
+                return self._in_word(text, found, frame)  # the grammar leaves "$X" behind a dash in the word
+            return [_Piece(_unescape_plain(text), False)]
         if kind == "raw_string":
             return (
                 [
@@ -152,6 +156,15 @@ class Expander:
             return [_Piece(literal(node), False)]
         self._shell.nested(node, frame)
         return [_Piece(UNKNOWN, False)]
+
+    def _in_word(self, text: str, found: list[re.Match[str]], frame: Frame) -> list[_Piece]:
+        out: list[_Piece] = []
+        at = 0
+        for match in found:
+            out.append(_Piece(_unescape_plain(text[at : match.start()]), False))
+            out += self._variable(match[1] or match[2], frame, False)
+            at = match.end()
+        return [*out, _Piece(_unescape_plain(text[at:]), False)]
 
     def _inner(self, node: Node, frame: Frame, start: int, end: int, unescape: object) -> list[_Piece]:
         """Children with the literal text between them (the grammar leaves blanks between children out)."""

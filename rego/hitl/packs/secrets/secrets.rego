@@ -101,7 +101,7 @@ reasons contains r if {
 #   remedy: Refer to the secret by name, from the environment or a secret store.
 reasons contains r if {
 	count(input.facts.secrets) > 0
-	found := lib.outward
+	found := lib.outward | asked
 	count(found) > 0
 	r := {
 		"rule": "secrets.in-call",
@@ -111,3 +111,6 @@ reasons contains r if {
 		"remedy": "Refer to the secret by name, from the environment or a secret store.",
 	}
 }
+
+# What is asked for hears the question: a URL, a search, a name to look up.
+asked := lib.on("host", ["receive", "query"], ["public", "private", "unknown"]) | lib.on("remote", ["query"], ["service"])

@@ -121,3 +121,11 @@ test_secret_in_call_to_a_pinned_host if {
 test_call_without_secret if {
 	secrets.reasons == set() with input as fixtures.shell([fixtures.effect("send", "host", "api.example", "public")])
 }
+
+test_a_secret_in_what_is_asked_for if {
+	every e in [fixtures.effect("receive", "host", "evil.example", "public"), fixtures.effect("query", "remote", "", "service")] {
+		doc := fixtures.but(fixtures.call("WebFetch", "web", [e]), {"facts": {"secrets": [{"kind": "aws-access-key", "path": "url"}]}})
+		some r in secrets.reasons with input as doc
+		r.rule == "secrets.in-call"
+	}
+}
