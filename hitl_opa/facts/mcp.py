@@ -38,6 +38,17 @@ _SECRETS = (
     "secret key",
 )
 _TELLING = frozenset({"guard", "credentials", "env-file", "git-hooks", "shell-startup", "package-config"})
+# What SQL drops, creates and alters.
+_OBJECTS = frozenset(
+    {
+        "table", "database", "schema", "view", "index", "user", "role", "column", "sequence", "function",
+        "procedure", "trigger", "type", "extension", "or", "materialized", "temporary", "temp", "unique",
+        "external", "foreign", "server", "tablespace", "domain", "policy", "aggregate", "collection",
+        "keyspace", "global", "unlogged", "virtual", "login", "system", "if", "warehouse", "stage", "pipe",
+        "task", "stream", "model", "assembly", "constraint", "/*", "--", "event", "package", "synonym",
+        "publication", "subscription", "rule", "cast",
+    }
+)  # fmt: skip
 _SQL_INSIDE = re.compile(
     r"(?i)(?:^|;|\{)\s*(?:drop\s+(?:table|database|schema|view|index|user)|truncate\s+table|delete\s+from|alter\s+(?:table|user|role)"
     r"|insert\s+into|update\s+[\w.\"`]+\s+set|grant\s+\w+(?:\s+\w+)?\s+(?:on|to))\b"
@@ -267,7 +278,9 @@ def _path_like(text: str) -> bool:
 
 
 def _sql_like(text: str) -> bool:
-    head = text.lstrip(" (\n\t;").split(None, 1)
+    head = text.lstrip(" (\n\t;").split(None, 2)
+    if len(head) > 1 and head[0].lower() in ("drop", "create", "alter") and head[1].lower() not in _OBJECTS:
+        return False  # "drop down menu"
     return bool(head) and head[0].lower() in (
         "select",
         "insert",

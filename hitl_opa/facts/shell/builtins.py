@@ -206,7 +206,7 @@ def _wrapper(name: str) -> Builtin:
 
 def _trap(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     if len(args) > 1 and args[0].text not in ("-", "", "-l", "-p"):
-        return _eval(shell, frame.copy(), args[:1], UNREAD, settings)
+        shell.traps.append(args[0])
     return SILENT
 
 

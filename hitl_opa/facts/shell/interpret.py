@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hitl_opa.facts.shell import compound
+from hitl_opa.facts.shell import code, compound
 from hitl_opa.facts.shell.builtins import watched
 from hitl_opa.facts.shell.compound import SKIP
 from hitl_opa.facts.shell.frame import MAX_STREAM, SILENT, UNREAD, Frame, Function, Stream
@@ -69,6 +69,8 @@ class Shell(World):
             if root.has_error:
                 self._broken(root, text, frame, via)
             out = self.body(root, frame, stdin)
+            while self.traps and self.scripts == 1:
+                code.shell_text(self, frame.copy(), self.traps.pop(), UNREAD, "trap")
             if frame.functions and self.scripts == 1:
                 self._uncalled(frame)
             return out

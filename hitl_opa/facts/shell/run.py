@@ -213,7 +213,7 @@ class Runner:
             if handled is not None:
                 return handled
         out = invocation.apply()
-        return _printed(known, args) or out
+        return _printed(known, args, "TMPDIR" in frame.variables) or out
 
     def lookup(self, name: str) -> tuple[Program | None, str]:
         """The entry of a program under its own or a near name (``python3.12``, ``GIT``, ``foo.exe``)."""
@@ -293,9 +293,11 @@ class Runner:
         return Stream(None, stdin.origin)
 
 
-def _printed(name: str, args: list[Word]) -> Stream | None:
-    """What the programs print that only take a path apart."""
+def _printed(name: str, args: list[Word], moved: bool) -> Stream | None:
+    """What the programs print that take a path apart, and the kind of name that mktemp makes."""
     words = [a for a in args if a.text[:1] != "-"]
+    if name == "mktemp" and not words and not moved:
+        return Stream("/tmp/tmp.X7kq2m\n")  # noqa: S108
     if name not in ("dirname", "realpath", "readlink") or len(words) != 1 or not words[0].known:
         return None
     text = words[0].text

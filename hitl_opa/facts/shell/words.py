@@ -79,7 +79,13 @@ class Expander:
 
     def joined(self, nodes: list[Node], frame: Frame) -> list[Word]:
         """The words that nodes become that are one word to the shell."""
-        return self._split([p for n in nodes for p in self.pieces(n, frame)], frame)
+        pieces = [p for n in nodes for p in self.pieces(n, frame)]
+        for i in range(len(pieces) - 1):  # the grammar cuts "$X" in two where it follows a dash
+            name = re.match(r"[A-Za-z_]\w*", pieces[i + 1].text) if pieces[i].text == "$" else None
+            if name:
+                value = self._variable(name[0], frame, False)
+                pieces[i : i + 2] = [*value, pieces[i + 1]._replace(text=pieces[i + 1].text[name.end() :])]
+        return self._split(pieces, frame)
 
     def word(self, node: Node, frame: Frame) -> Word:
         """The one word that an assignment or a redirect makes of the node: no field splitting."""

@@ -18,6 +18,7 @@ class World:
     def __init__(self, ledger: Ledger, home: str) -> None:
         self.ledger = ledger
         self.home = home
+        self.traps: list[Word] = []  # what the call wants run when it ends, or at a signal
         self.files: dict[str, Stream] = {}  # what files written by this call hold, by absolute path
 
     def variable(self, name: str, frame: Frame) -> Word:
