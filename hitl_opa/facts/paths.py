@@ -245,7 +245,7 @@ class Paths:
             if low == guarded or low.startswith(guarded + "/"):
                 return "guard"
         named = _sensitive(low)
-        if named in ("guard", "credentials", "env-file"):
+        if named in ("guard", "credentials", "env-file", "git-hooks"):
             return named
         data = load().places
         workspace, home = self._workspace, self._home

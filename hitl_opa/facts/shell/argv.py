@@ -72,7 +72,24 @@ class Invocation:
                 out = self.run(act, word)
             else:
                 self._other(act, word, traits)
+        if self.stdin is not UNREAD and self._wants_sql(acts):
+            out = self._piped_sql()
         return Stream(out.text, self.origin | out.origin)
+
+    def _wants_sql(self, acts: list[tuple[Act, Word | None]]) -> bool:
+        """A client that takes SQL as an operand and was given none reads it from its input."""
+        takes = any(a.kind == "run" and a.type == "sql" for role in self.reading.level.operands for a in role)
+        return takes and not any(a.kind == "run" for a, _ in acts)
+
+    def _piped_sql(self) -> Stream:
+        from hitl_opa.facts.shell import code
+
+        if self.stdin.text is not None:
+            code.sql(self.shell, self.frame.within(self.via), Word(self.stdin.text), self.via, from_file=False)
+        else:
+            self.shell.ledger.opaque("sql-command", "", self.via)
+            self.shell.ledger.effect("execute", "database", "", via=self.via, traits=self.frame.traits)
+        return UNREAD
 
     def informational(self) -> bool:
         """Nothing but ``--help`` or ``--version``, alone or after subcommands."""
