@@ -65,6 +65,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long one decision may take before it is a deny."""
     attended: float = 300.0
     """How long a present reviewer is waited for before the call is denied as pending."""
+    durable: bool = False
+    """Keep asks that nobody answers in time as approvals in the record's database, to be decided later."""
     pinned_hosts: list[str] = []
     """Hosts that data may be sent to."""
     trusted_servers: list[str] = []
@@ -81,6 +83,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"level is {self.level}: autonomy levels are 1, 2, 3 and 4")
         if not (self.deadline > 0 and self.attended >= 0):
             raise ValueError("deadline must be above 0 and attended 0 or more, both in seconds")
+        if self.durable and self.audit == ":memory:":
+            raise ValueError("durable approvals need a record on disk, and audit is ':memory:'")
 
     def path(self, value: str) -> Path:
         """``value`` as an absolute path."""

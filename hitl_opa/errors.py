@@ -10,6 +10,7 @@
     │   └── EngineUnavailable   no answer at all
     ├── AuditError           the record could not be written or does not verify
     │   └── AuditBusy        another process is writing to it
+    ├── ApprovalError        a durable approval that cannot be asked, given or used so
     ├── UnsafeOptions        Claude Agent SDK options that would bypass the guard
     └── Denied               a guarded Python callable was not allowed to run
 
@@ -62,6 +63,10 @@ class AuditError(HitlError):
 
 class AuditBusy(AuditError):
     """Another process is writing to the record and did not let go in time."""
+
+
+class ApprovalError(HitlError):
+    """A durable approval cannot be asked, given or used so; ``str(e)`` says why."""
 
 
 class UnsafeOptions(HitlError):

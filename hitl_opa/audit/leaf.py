@@ -37,6 +37,7 @@ class Kind(StrEnum):
 
     DECISION = "decision"  # policy (or the guard, failing closed) decided
     REVIEW = "review"  # a human answered
+    APPROVAL = "approval"  # a durable approval changed its state
     OUTCOME = "outcome"  # the call ran, failed or was blocked
     PERMISSION_REQUEST = "permission_request"  # the host asked by itself
     NOTE = "note"  # anything else worth keeping

@@ -52,7 +52,7 @@ def _place(command: Any) -> Any:
 @audit.command()
 @click.option("-n", "count", default=20, show_default=True, type=click.IntRange(0), help="How many records.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new ones as they come; Ctrl-C ends it.")
-@click.option("--kind", type=click.Choice(["decision", "review", "outcome", "permission_request", "note"]))
+@click.option("--kind", type=click.Choice(["decision", "review", "approval", "outcome", "permission_request", "note"]))
 @click.option("--verdict", "said", metavar="VERDICT", help="allow, ask, deny; of reviews: approve, reject, edit.")
 @click.option("--tool", help="Only this tool's calls.")
 @click.option("--session", help="Only this session's calls.")
@@ -194,6 +194,8 @@ def _row(record: Record) -> None:
         case "outcome":
             ended = record.get("outcome")
             line += [*spans(f"{ended:14}", _OUTCOMES.get(ended, "")), Span("  ")]
+        case "approval":
+            line += [*spans(f"{record.get('extra', {}).get('state', ''):14.14}", "yellow"), Span("  ")]
         case kind:
             line += [*spans(f"{kind:14.14}", "dim"), Span("  ")]
     clipped(*line, *spans(record.get("tool")), "  ", *_summary(record))

@@ -30,6 +30,7 @@ class Lazy(click.Group):
         "explain": "hitl_opa.cli.explain",
         "policy": "hitl_opa.cli.policy",
         "audit": "hitl_opa.cli.audit",
+        "approvals": "hitl_opa.cli.approvals",
         "doctor": "hitl_opa.cli.doctor",
         "demo": "hitl_opa.cli.demo",
         "serve": "hitl_opa.cli.serve",

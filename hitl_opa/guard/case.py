@@ -77,6 +77,7 @@ class Case:
                 workspace=call.workspace,
                 home=call.home,
                 time=now.isoformat().replace("+00:00", "Z"),
+                durable=guard.approvals is not None,
                 counters=counters,
                 taint=taint,
             ),

@@ -25,6 +25,7 @@ from hitl_opa.model import Decision, Engine, Reviewer, ToolCall, Verdict
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
+    from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.audit import Receipt
     from hitl_opa.audit.batch import Batch
 
@@ -35,7 +36,8 @@ class Guard:
     """Decides tool calls. `Guard.open` makes one from settings; the constructor takes its parts.
 
     ``engine`` evaluates the policy, ``audit`` keeps the record, ``reviewer`` is the human who can be
-    asked now (None: nobody). ``clock`` returns the time in UTC. A guard may be shared by threads.
+    asked now (None: nobody). ``approvals`` keep asks that nobody answers in time (None: those are denied).
+    ``clock`` returns the time in UTC. A guard may be shared by threads.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Guard:
         config: Config | None = None,
         reviewer: Reviewer | None = None,
         known: Known | None = None,
+        approvals: Approvals | None = None,
         clock: Callable[[], datetime] | None = None,
         log: Any = None,
     ) -> None:
@@ -54,6 +57,7 @@ class Guard:
         self.reviewer = reviewer
         self._engine = engine
         self.known = known or Known()
+        self.approvals = approvals
         self.clock = clock or (lambda: datetime.now(UTC))
         self._log = log or open_log()
         self.sessions = Sessions()
@@ -69,13 +73,14 @@ class Guard:
         ``overrides`` are fields of `Config` and win. Raises ConfigError, PolicyError or AuditError:
         a guard that cannot work does not open.
         """
-        from hitl_opa.guard.opening import open_parts
+        from hitl_opa.guard.opening import open_approvals, open_parts
 
         config = source if isinstance(source, Config) else load_config(source, **overrides)
         if isinstance(source, Config) and overrides:
             config = msgspec.structs.replace(source, **overrides)
         engine, audit, known = open_parts(config)
-        return cls(engine=engine, audit=audit, config=config, reviewer=reviewer, known=known)
+        approvals = open_approvals(config, audit) if config.durable else None
+        return cls(engine=engine, audit=audit, config=config, reviewer=reviewer, known=known, approvals=approvals)
 
     # --- deciding
 
@@ -174,7 +179,8 @@ class Guard:
         """What may happen: allow and deny as they are, an ask as the reviewer answers it.
 
         An edited call is decided again. Nobody to ask, no answer within ``config.attended`` seconds,
-        a reviewer that raises or an obligation that nobody here knows: not allowed.
+        a reviewer that raises or an obligation that nobody here knows: not allowed. With durable
+        approvals, an ask without an answer is kept as one, and an approved one lets its call run once.
         """
         return await review.resolve(self, ruling, reviewer or self.reviewer, rationale)
 
@@ -200,22 +206,24 @@ class Guard:
         if not matches:
             self._log.error("ran another input than was approved", id=ruling.id, tool=ruling.call.tool)
         document = ruling.document
-        self.audit.append(
-            Event(
-                kind=Kind.OUTCOME,
-                decision_id=ruling.id,
-                call_id=document.call.id,
-                tool=document.call.tool,
-                session=document.agent.session,
-                agent=document.agent.id,
-                principal=document.agent.principal,
-                outcome=status,
-                matches=None if status == "blocked" else matches,
-                digest=ran,
-                elapsed_ms=ms,
-                detail={"error": error, **({} if matches else {"input": input})},
-            )
+        event = Event(
+            kind=Kind.OUTCOME,
+            decision_id=ruling.id,
+            call_id=document.call.id,
+            tool=document.call.tool,
+            session=document.agent.session,
+            agent=document.agent.id,
+            principal=document.agent.principal,
+            outcome=status,
+            matches=None if status == "blocked" else matches,
+            digest=ran,
+            elapsed_ms=ms,
+            detail={"error": error, **({} if matches else {"input": input})},
         )
+        if ruling.approval and self.approvals is not None:
+            self.approvals.settle(ruling.approval, status, event)
+        else:
+            self.audit.append(event)
         return matches
 
     def note(self, kind: str, call: ToolCall, **fields: Any) -> None:

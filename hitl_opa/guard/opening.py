@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import Config
+from hitl_opa.errors import ConfigError
 from hitl_opa.facts import Known, program_data, redact
 from hitl_opa.facts.secrets import suspect
 from hitl_opa.policy.bundle import load_bundle
 
 if TYPE_CHECKING:
+    from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.model import Engine
 
 MEMORY = ":memory:"
@@ -53,6 +55,15 @@ def open_audit(config: Config) -> AuditLog:
     path = config.path(config.audit)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return AuditLog.open(path, redact=redact, suspect=suspect, labels=labels)
+
+
+def open_approvals(config: Config, audit: AuditLog) -> Approvals:
+    """The durable approvals, beside the record. Raises ConfigError where the settings have none."""
+    if not config.durable:
+        raise ConfigError("these settings keep no approvals: set `durable: true` in hitl.yaml")
+    from hitl_opa.approvals.approvals import Approvals
+
+    return Approvals.open(audit, redact=redact)
 
 
 def known(config: Config) -> Known:

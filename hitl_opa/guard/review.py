@@ -10,6 +10,7 @@ import msgspec
 
 from hitl_opa.audit import Event, Kind, digest
 from hitl_opa.errors import EngineError
+from hitl_opa.guard import durable
 from hitl_opa.guard.ruling import Outcome, Ruling
 from hitl_opa.model import Answer, Choice, Decision, Question, Reviewer, ReviewRequest, Verdict
 
@@ -39,6 +40,8 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
         if unknown:
             return _no(ruling, "guard", f"Policy demands what nobody here can do: {', '.join(unknown)}.")
         if decision.verdict is Verdict.DENY:
+            if guard.approvals is not None and not decision.reasons[0].rule.startswith("guard."):
+                durable.withdraw(guard.approvals, ruling, "Policy denies this call now.")
             return _no(ruling, "policy", explain(decision))
         rewritten = _rewritten(ruling)
         if rewritten is not None:
@@ -46,11 +49,25 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
             continue
         if decision.verdict is Verdict.ALLOW or approved:
             return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=ruling, by=by)
-        if reviewer is None:
-            return _no(ruling, "nobody", f"{explain(decision)} Nobody is there to approve it.")
-        answer, refused = await _ask(guard, ruling, reviewer, rationale)
+        # a question cannot be answered later, by somebody else, to an agent that has gone on
+        approvals = guard.approvals if ruling.document.call.kind != "question" else None
+        known = ""
+        if approvals is not None:
+            outcome, known = durable.carried(approvals, ruling)
+            if outcome is not None:
+                return outcome
+        if reviewer is None or (approvals is not None and _elsewhere(decision)):
+            why = f"{known} {explain(decision)}".strip()
+            if approvals is not None:
+                return durable.pending(approvals, ruling, rationale, why)
+            return _no(ruling, "nobody", f"{why} Nobody is there to approve it.")
+        answer, refused, later = await _ask(guard, ruling, reviewer, rationale)
         if answer is None:
+            if later and approvals is not None:
+                return durable.pending(approvals, ruling, rationale, refused)
             return _no(ruling, "guard", refused)
+        if approvals is not None:
+            durable.withdraw(approvals, ruling, f"{reviewer.name} decided on it in the session.")
         by = f"reviewer:{reviewer.name}"
         words = _words(answer)
         match answer.choice:
@@ -132,11 +149,11 @@ def request_for(ruling: Ruling, rationale: str) -> ReviewRequest:
     )
 
 
-async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str) -> tuple[Answer | None, str]:
-    """The reviewer's recorded answer, or None and why there is none that counts."""
-    refused = _barred(ruling, reviewer)
+async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str) -> tuple[Answer | None, str, bool]:
+    """The reviewer's recorded answer, or None, why there is none that counts, and whether one may come later."""
+    refused, later = _barred(ruling, reviewer), False
     if refused:
-        return None, refused
+        return None, refused, ruling.decision.obligation("approval") is not None
     request = request_for(ruling, rationale)
     started = time.perf_counter()
     answer: Answer | None = None
@@ -148,6 +165,7 @@ async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str)
         else:
             refused = f"The reviewer gave no usable answer; the call {ruling.id} is denied."
     except TimeoutError:
+        later = True
         refused = f"No reviewer answered within {guard.config.attended:g} s; the call {ruling.id} is denied for now."
     except Exception as error:  # noqa: BLE001 - a reviewer that fails has not approved
         refused = f"The reviewer could not answer ({type(error).__name__}: {error}); the call is denied."
@@ -174,8 +192,14 @@ async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str)
     try:
         guard.record(recorded)
     except Exception as error:  # noqa: BLE001 - an approval that left no trace does not count
-        return None, f"The reviewer's answer could not be recorded, so the call is denied: {error}"
-    return answer, refused
+        return None, f"The reviewer's answer could not be recorded, so the call is denied: {error}", False
+    return answer, refused, later
+
+
+def _elsewhere(decision: Decision) -> bool:
+    """Whether policy wants the ask decided later, though somebody is there (``dontAsk``)."""
+    approval = decision.obligation("approval")
+    return bool(approval and approval.properties.get("durable"))
 
 
 def _grant(guard: Guard, ruling: Ruling, seconds: float, reviewer: str) -> None:

@@ -10,13 +10,15 @@ from hitl_opa.model import Decision, Document, Obligation, Policy, Reason, Risk,
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision with what it was decided on. ``digest`` binds it to this exact call."""
+    """A decision with what it was decided on. ``digest`` binds it to this exact call; ``approval`` is the id of
+    the durable approval that the call uses up, ``""`` for none."""
 
     id: str
     call: ToolCall
     document: Document
     decision: Decision
     digest: str
+    approval: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,120 @@
+"""Asks that outlive the process: kept as approvals, found again by the call they bind to."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hitl_opa.audit import digest
+from hitl_opa.errors import ApprovalError
+from hitl_opa.guard.ruling import Outcome, Ruling
+from hitl_opa.model import Verb
+
+if TYPE_CHECKING:
+    from hitl_opa.approvals.approval import Approval
+    from hitl_opa.approvals.approvals import Approvals
+
+_CHANGES = {Verb.EXECUTE, Verb.WRITE, Verb.DELETE}
+MAX_CONTENT = 64 * 1024 * 1024  # bytes of a file that an approval binds to; a larger one cannot be approved for later
+
+
+def binding(ruling: Ruling) -> str:
+    """``sha256:…`` of what a durable approval binds to: the call (who, where, on which input), what it
+    does to what, and the content of the files that it runs or changes. Raises ApprovalError."""
+    facts = ruling.document.facts
+    files = sorted(
+        {e.target.real for e in facts.effects if e.target.real and (e.verb in _CHANGES or e.target.type == "code")}
+        | {path.real for path in facts.paths if path.access == "execute"}
+    )
+    return digest(
+        {
+            "call": ruling.digest,
+            "effects": facts.effects,
+            "opaque": facts.opaque,
+            "files": {name: _content(Path(name)) for name in files},
+        }
+    )
+
+
+def _content(path: Path) -> str:
+    try:
+        if not path.is_file():
+            return ""
+        if path.stat().st_size > MAX_CONTENT:
+            raise ApprovalError(f"{path} is too large for an approval to bind to")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        # what cannot be read is what it is: the call that is issued again meets the same error
+        return f"unreadable: {error.strerror}"
+
+
+def carried(approvals: Approvals, ruling: Ruling) -> tuple[Outcome | None, str]:
+    """The outcome that an earlier approval of this call gives it; else None, and what the model should know of it."""
+    from hitl_opa.approvals.approvals import stricter
+    from hitl_opa.approvals.states import State
+
+    bound = binding(ruling)
+    found = approvals.latest(bound)
+    if found is None:
+        return None, ""
+    if found.state is State.APPROVED:
+        if stricter(ruling.decision, found.decision):
+            approvals.supersede(found.id, "Policy became stricter than what was approved.")
+            return None, f"Approval {found.id} is void: policy became stricter after it was given."
+        used = approvals.consume(found.id, bound)
+        if used is None:
+            return None, f"Approval {found.id} was used by another process."
+        running = msgspec.structs.replace(ruling, approval=used.id)
+        words = f"{used.reviewers} approved this call; the approval is used up."
+        words += f" They said: {used.reason}" if used.reason else ""
+        by = f"reviewer:{used.reviewers}"
+        return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=running, by=by), ""
+    if found.state is State.DENIED and not _over(found, ruling):
+        words = f"{found.reviewers} rejected this call (approval {found.id})."
+        words += f" They said: {found.reason}" if found.reason else ""
+        return _denied(ruling, f"reviewer:{found.reviewers}", words), ""
+    return None, _TOLD.get(found.state, "").format(found=found)
+
+
+_TOLD = {
+    "expired": "Nobody decided on it in time when it was asked before (approval {found.id}).",
+    "lapsed": "Approval {found.id} was given, and not used in time.",
+    "cancelled": "Approval {found.id} was cancelled: {found.reason}",
+    "executing": "An earlier approval of this call ({found.id}) is used, and how that call ended is not on record: it "
+    "may be running, or have had its effect.",
+}
+
+
+def pending(approvals: Approvals, ruling: Ruling, rationale: str, words: str) -> Outcome:
+    """Keep the ask for later. The call does not run now, and the model is told what to do."""
+    found = approvals.request(binding(ruling), ruling.document, ruling.decision, ruling.id, rationale)
+    if found.state != "pending":  # decided between two looks at it; the next try finds that
+        words = f"{words} Approval {found.id} is {found.state} by now: issue the call again."
+        return _denied(ruling, "nobody", words.strip())
+    told = (
+        f"{words} This call is denied for now: pending, approval {found.id}. A person has to decide on it; do not work "
+        "around it. Go on with what does not need it, or stop here. Once it is approved, the very same call runs, once."
+    )
+    return _denied(ruling, "nobody", told.strip())
+
+
+def withdraw(approvals: Approvals, ruling: Ruling, reason: str) -> None:
+    """Void whatever live approval there is of a call that was decided otherwise."""
+    found = approvals.latest(binding(ruling))
+    if found is not None:
+        approvals.supersede(found.id, reason)
+
+
+def _over(found: Approval, ruling: Ruling) -> bool:
+    """A rejection holds as long as the approval could have been decided; after that the call may be asked again."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(ruling.document.context.time).timestamp() >= found.expires_at
+
+
+def _denied(ruling: Ruling, by: str, message: str) -> Outcome:
+    return Outcome(allowed=False, input={}, message=message, ruling=ruling, by=by)

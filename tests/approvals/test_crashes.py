@@ -1,0 +1,183 @@
+"""Races, between threads and between processes, and processes that are killed between two steps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from doubles import ask
+
+from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.audit import AuditLog
+from hitl_opa.errors import ApprovalError
+from hitl_opa.model import CallFacts, Decision, Document
+
+NOBODYS: frozenset[str] = frozenset()
+DIGEST = "sha256:1"
+RACERS = 200
+
+DOCUMENT = Document(call=CallFacts(id="c1", tool="Bash", kind="shell", input={"command": "make deploy"}))
+
+
+def request(approvals: Approvals) -> Approval:
+    return approvals.request(DIGEST, DOCUMENT, msgspec.json.decode(ask(), type=Decision), "d1")
+
+
+def states(audit: AuditLog) -> list[str]:
+    return [r.get("extra")["state"] for r in audit.records() if r.kind in ("approval", "outcome")]
+
+
+def racing(act: Any, count: int) -> list[Any]:
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(act, range(count)))
+
+
+def test_threads_race_to_ask_to_decide_and_to_use(approvals: Approvals, audit: AuditLog) -> None:
+    assert len({asked.id for asked in racing(lambda _: request(approvals), 50)}) == 1
+    id = request(approvals).id
+
+    def votes(n: int) -> bool:
+        try:
+            approvals.vote(id, f"r{n}", NOBODYS, approves=n % 2 == 0)
+        except ApprovalError as error:
+            assert "already" in str(error)  # noqa: PT017
+            return False
+        return True
+
+    assert sum(racing(votes, RACERS)) == 1
+    decided = approvals.get(id)
+    assert len(decided.votes) == 1
+    assert decided.state is (State.APPROVED if decided.votes[0].approves else State.DENIED)
+    if decided.state is State.DENIED:
+        return
+    assert sum(used is not None for used in racing(lambda _: approvals.consume(id, DIGEST), RACERS)) == 1
+    assert states(audit) == ["pending", "approved", "executing"]
+    assert audit.verify().ok
+
+
+CHILD = """
+    import os, signal, sys
+    import msgspec
+    from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.approvals import store
+    from hitl_opa.audit import AuditLog, Event, Kind
+    from hitl_opa.errors import ApprovalError
+    from hitl_opa.model import CallFacts, Decision, Document
+
+    path, id, step = sys.argv[1:4]
+    audit = AuditLog.open(path)
+    approvals = Approvals.open(audit, redact=lambda v: v)
+    NOBODYS = frozenset()
+
+    def request():
+        document = Document(call=CallFacts(id="c1", tool="Bash", kind="shell", input={"command": "make deploy"}))
+        return approvals.request("sha256:1", document, msgspec.json.decode(sys.argv[4], type=Decision), "d1")
+
+    def vote(reviewer="rita"):
+        return approvals.vote(id, reviewer, NOBODYS, approves=True)
+
+    def consume():
+        return approvals.consume(id, "sha256:1")
+
+    def settle():
+        event = Event(kind=Kind.OUTCOME, decision_id="d1", tool="Bash", outcome="ran", matches=True)
+        approvals.settle(id, "ran", event)
+"""
+
+RACE = """
+    sys.stdin.readline()
+    won = 0
+    for n in range(25):
+        try:
+            won += consume() is not None if step == "consume" else bool(vote(f"{os.getpid()}-{n}"))
+        except ApprovalError as error:
+            assert "already" in str(error), error
+    print(won)
+"""
+
+DIE = """
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    when = sys.argv[5]
+    if when == "before":  # rows are written, the leaf is not, nothing is committed
+        store.Transaction.record = die
+        dict(request=request, vote=vote, consume=consume, settle=settle)[step]()
+    elif when == "written":  # everything is written, nothing is committed
+        real = store.Transaction.record
+        def record(self, event):
+            real(self, event)
+            die()
+        store.Transaction.record = record
+        dict(request=request, vote=vote, consume=consume, settle=settle)[step]()
+    else:
+        dict(request=request, vote=vote, consume=consume, settle=settle)[step]()
+        die()
+"""
+
+
+def child(body: str, *arguments: str) -> subprocess.Popen[str]:
+    program = textwrap.dedent(CHILD) + textwrap.dedent(body)
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("step", ["vote", "consume"])
+def test_processes_race(audit: AuditLog, tmp_path: Path, step: str) -> None:
+    approvals = Approvals.open(audit, redact=lambda v: v)
+    id = request(approvals).id
+    if step == "consume":
+        approvals.vote(id, "rita", NOBODYS, approves=True)
+    racers = [child(RACE, str(tmp_path / "hitl.db"), id, step) for _ in range(8)]  # 25 tries each
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    said = [racer.communicate(timeout=120)[0] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * 8
+    assert sum(int(won) for won in said) == 1
+    assert approvals.get(id).state is (State.EXECUTING if step == "consume" else State.APPROVED)
+    assert audit.verify().ok
+
+
+STEPS = ["request", "vote", "consume", "settle"]
+AFTER = [State.PENDING, State.APPROVED, State.EXECUTING, State.EXECUTED]
+
+
+@pytest.mark.parametrize("when", ["before", "written", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_between_two_steps(audit: AuditLog, tmp_path: Path, step: str, when: str) -> None:
+    approvals = Approvals.open(audit, redact=lambda v: v)
+    at = STEPS.index(step)
+    id = ""
+    if at > 0:
+        id = request(approvals).id
+    if at > 1:
+        approvals.vote(id, "rita", NOBODYS, approves=True)
+    if at > 2:
+        assert approvals.consume(id, DIGEST) is not None
+    dying = child(DIE, str(tmp_path / "hitl.db"), id, step, ask().decode(), when)
+    dying.communicate(timeout=60)
+    assert dying.returncode == -9
+    found = approvals.listed(frozenset(State))
+    reached = at if when == "after" else at - 1  # it happened with its record, or it did not happen
+    assert [a.state for a in found] == ([AFTER[reached]] if reached >= 0 else [])
+    assert states(audit) == [str(s) for s in AFTER[: reached + 1]]
+    assert len([r for r in audit.records() if r.kind == "review"]) == (1 if reached >= 1 else 0)
+    assert audit.verify().ok
+    # whoever goes on from here lets the call through at most once
+    id = request(approvals).id
+    if reached >= 2:
+        assert approvals.consume(found[0].id, DIGEST) is None
+        assert approvals.get(id).state is State.PENDING
+        return
+    approvals.vote(id, "rita", NOBODYS, approves=True)
+    assert [approvals.consume(id, DIGEST) is not None for _ in range(2)] == [True, False]

@@ -1,0 +1,259 @@
+"""A guard that keeps approvals: asked in one process, decided by people, used once in another."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from doubles import APPROVES, REJECTS, Says, ask, decision, never
+
+from hitl_opa.approvals import State
+from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.audit import AuditLog
+from hitl_opa.config import Config, load_config
+from hitl_opa.errors import ConfigError
+from hitl_opa.guard import Guard, Outcome
+from hitl_opa.model import Session, ToolCall
+
+Make = Callable[..., Guard]
+NOBODYS: frozenset[str] = frozenset()
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> ToolCall:
+    (tmp_path / "w").mkdir()
+    session = Session(id="s1", principal="anna")
+    return ToolCall(tool="Bash", input={"command": "sh run.sh"}, id="c1", cwd=str(tmp_path / "w"), session=session)
+
+
+async def tries(guard: Guard, call: ToolCall, reviewer: Any = None) -> Outcome:
+    return await guard.resolve(await guard.rule(call), reviewer)
+
+
+def only(approvals: Approvals) -> Any:
+    (found,) = approvals.listed(frozenset(State))
+    return found
+
+
+async def test_asked_approved_and_run_once(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    first = await tries(make_guard(ask()), call)
+    waiting = only(approvals)
+    assert not first.allowed
+    assert f"pending, approval {waiting.id}" in first.message
+    again = await tries(make_guard(ask()), call)
+    assert f"pending, approval {only(approvals).id}" in again.message
+    approvals.vote(waiting.id, "rita", NOBODYS, approves=True, reason="Go.")
+    later = make_guard(ask())
+    run = await tries(later, msgspec.structs.replace(call, id="c9"))
+    assert (run.allowed, run.input, run.by) == (True, call.input, "reviewer:rita")
+    assert "Go." in run.message
+    assert approvals.get(waiting.id).state is State.EXECUTING
+    later.close_call(run.ruling, "ran")
+    assert approvals.get(waiting.id).state is State.EXECUTED
+    third = await tries(later, call)
+    assert not third.allowed
+    assert waiting.id not in third.message
+    assert {a.state for a in approvals.listed(frozenset(State))} == {State.EXECUTED, State.PENDING}
+
+
+async def test_the_document_says_that_approvals_are_kept(make_guard: Make, call: ToolCall) -> None:
+    assert (await make_guard(ask()).rule(call)).document.context.durable is True
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"input": {"command": "sh run.sh --force"}},
+        {"cwd": "/tmp"},
+        {"tool": "Monitor"},
+        {"session": Session(id="s2", principal="anna")},
+        {"session": Session(id="s1", principal="bob")},
+        {"session": Session(id="s1", principal="anna", agent_id="sub")},
+    ],
+)
+async def test_it_binds_to_the_call(make_guard: Make, approvals: Approvals, call: ToolCall, other: Any) -> None:
+    guard = make_guard(ask())
+    await tries(guard, call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    assert not (await tries(guard, msgspec.structs.replace(call, **other))).allowed
+    assert (await tries(guard, call)).allowed
+
+
+async def test_it_binds_to_the_script(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    script = Path(call.cwd, "run.sh")
+    script.write_text("echo hello\n")
+    guard = make_guard(ask())
+    await tries(guard, call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    script.write_text("echo jello\n")  # does the same as far as anybody can read
+    assert not (await tries(guard, call)).allowed
+    script.write_text("echo hello\n")
+    assert (await tries(guard, call)).allowed
+
+
+async def test_it_binds_to_the_file_behind_a_link(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    for name in ("a", "b"):
+        Path(call.cwd, name).write_text("same")
+    link = Path(call.cwd, "link")
+    link.symlink_to("a")
+    write = msgspec.structs.replace(call, tool="Write", input={"file_path": str(link), "content": "x"})
+    guard = make_guard(ask())
+    await tries(guard, write)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    link.unlink()
+    link.symlink_to("b")
+    assert not (await tries(guard, write)).allowed
+    link.unlink()
+    link.symlink_to("a")
+    Path(call.cwd, "a").write_text("changed by somebody")
+    assert not (await tries(guard, write)).allowed
+
+
+@pytest.mark.parametrize("now", [ask("critical"), ask(permission="approve"), ask(quorum=2), ask(approvers=["sre"])])
+async def test_policy_became_stricter(make_guard: Make, approvals: Approvals, call: ToolCall, now: bytes) -> None:
+    await tries(make_guard(ask()), call)
+    old = only(approvals).id
+    approvals.vote(old, "rita", NOBODYS, approves=True)
+    outcome = await tries(make_guard(now), call)
+    assert not outcome.allowed
+    assert f"Approval {old} is void" in outcome.message
+    assert approvals.get(old).state is State.SUPERSEDED
+    assert not (await tries(make_guard(ask()), call)).allowed  # nor does it come back
+
+
+async def test_policy_denies_now(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    await tries(make_guard(ask()), call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    assert not (await tries(make_guard(RuntimeError("engine down")), call)).allowed
+    assert only(approvals).state is State.APPROVED  # that was no decision
+    assert not (await tries(make_guard(decision("deny")), call)).allowed
+    assert only(approvals).state is State.SUPERSEDED
+
+
+async def test_policy_became_milder(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    await tries(make_guard(ask()), call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    assert (await tries(make_guard(ask("low")), call)).by == "reviewer:rita"
+
+
+async def test_rejected(make_guard: Make, approvals: Approvals, clock: Any, call: ToolCall) -> None:
+    guard = make_guard(ask(expires_in=100))
+    await tries(guard, call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=False, reason="Not on a Friday.")
+    outcome = await tries(guard, call)
+    assert not outcome.allowed
+    assert "rita rejected this call" in outcome.message
+    assert "Not on a Friday." in outcome.message
+    assert only(approvals).state is State.DENIED  # it is not asked again and again
+    clock.forward(100)
+    assert "pending" in (await tries(guard, call)).message
+
+
+async def test_expired_and_lapsed(make_guard: Make, approvals: Approvals, clock: Any, call: ToolCall) -> None:
+    guard = make_guard(ask(expires_in=100, execution_expires_in=50))
+    await tries(guard, call)
+    clock.forward(101)
+    outcome = await tries(guard, call)
+    assert not outcome.allowed
+    assert "Nobody decided on it in time" in outcome.message
+    (waiting,) = approvals.listed(frozenset({State.PENDING}))
+    approvals.vote(waiting.id, "rita", NOBODYS, approves=True)
+    clock.forward(51)
+    outcome = await tries(guard, call)
+    assert not outcome.allowed
+    assert f"Approval {waiting.id} was given, and not used in time" in outcome.message
+
+
+async def test_a_process_that_died_running_it(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    await tries(make_guard(ask()), call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    assert (await tries(make_guard(ask()), call)).allowed
+    outcome = await tries(make_guard(ask()), call)
+    assert not outcome.allowed
+    assert "may be running, or have had its effect" in outcome.message
+
+
+async def test_a_reviewer_who_does_not_answer(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    outcome = await tries(make_guard(ask()), call, Says(never()))
+    assert "No reviewer answered within" in outcome.message
+    assert f"pending, approval {only(approvals).id}" in outcome.message
+
+
+async def test_a_reviewer_who_may_not(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    outcome = await tries(make_guard(ask(approvers=["sre"])), call, Says(APPROVES))
+    assert not outcome.allowed
+    approvals.vote(only(approvals).id, "carl", frozenset({"sre"}), approves=True)
+    assert (await tries(make_guard(ask(approvers=["sre"])), call, Says(APPROVES))).by == "reviewer:carl"
+
+
+@pytest.mark.parametrize("answer", [APPROVES, REJECTS])
+async def test_a_reviewer_who_comes_in_between(
+    make_guard: Make, approvals: Approvals, call: ToolCall, answer: Any
+) -> None:
+    await tries(make_guard(ask()), call)
+    outcome = await tries(make_guard(ask()), call, Says(answer))
+    assert outcome.allowed is (answer is APPROVES)
+    assert only(approvals).state is State.SUPERSEDED  # nobody approves it a second time
+
+
+async def test_a_reviewer_who_fails_has_rejected(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    assert not (await tries(make_guard(ask()), call, Says(OSError("gone")))).allowed
+    assert approvals.listed(frozenset(State)) == []
+
+
+async def test_questions_are_not_kept(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+    question = msgspec.structs.replace(call, tool="AskUserQuestion", input={"questions": []})
+    assert "Nobody is there" in (await tries(make_guard(ask()), question)).message
+    assert approvals.listed(frozenset(State)) == []
+
+
+async def test_a_broken_store_denies(
+    make_guard: Make, audit: AuditLog, approvals: Approvals, call: ToolCall, tmp_path: Path
+) -> None:
+    guard = make_guard(ask())
+    await tries(guard, call)
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    with sqlite3.connect(tmp_path / "hitl.db") as database:
+        database.execute("DROP TABLE approval_vote")
+    database.close()
+    outcome = await tries(guard, call)
+    assert not outcome.allowed
+    assert "could not be settled" in outcome.message
+
+
+async def test_with_the_shipped_policies(tmp_path: Path, call: ToolCall) -> None:
+    config = Config(durable=True, level=2, root=str(tmp_path))
+    unattended = Session(id="s1", principal="anna", unattended=True)
+    change = msgspec.structs.replace(call, tool="Write", input={"file_path": "x", "content": "y"}, session=unattended)
+    async with Guard.open(config) as guard:
+        outcome = await tries(guard, change)
+        assert "pending, approval" in outcome.message
+        assert guard.approvals is not None
+        approval = only(guard.approvals)
+        assert approval.expires_at - approval.requested_at == 86_400
+        guard.approvals.vote(approval.id, "rita", NOBODYS, approves=True)
+        assert (await tries(guard, change)).allowed
+
+
+async def test_functions_use_them_too(make_guard: Make, approvals: Approvals) -> None:
+    ran: list[int] = []
+
+    async def once() -> str:
+        guard = make_guard(ask())
+        return (await guard.execute_with_approval(lambda: ran.append(1), name="deploy", timeout=5)).status
+
+    assert await once() == "rejected"
+    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    assert [await once(), await once()] == ["executed", "rejected"]
+    assert ran == [1]
+    assert State.EXECUTED in {a.state for a in approvals.listed(frozenset(State))}
+
+
+def test_a_record_in_memory_keeps_none(tmp_path: Path) -> None:
+    (tmp_path / "hitl.yaml").write_text("durable: true\naudit: ':memory:'\n")
+    with pytest.raises(ConfigError, match="on disk"):
+        load_config(tmp_path / "hitl.yaml")
