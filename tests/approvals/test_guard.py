@@ -30,6 +30,17 @@ def call(tmp_path: Path) -> ToolCall:
     return ToolCall(tool="Bash", input={"command": "sh run.sh"}, id="c1", cwd=str(tmp_path / "w"), session=session)
 
 
+def put(call: ToolCall, name: str, text: str) -> None:
+    Path(call.cwd, name).write_text(text)
+
+
+def link(call: ToolCall, to: str) -> str:
+    name = Path(call.cwd, "link")
+    name.unlink(missing_ok=True)
+    name.symlink_to(to)
+    return str(name)
+
+
 async def tries(guard: Guard, call: ToolCall, reviewer: Any = None) -> Outcome:
     return await guard.resolve(await guard.rule(call), reviewer)
 
@@ -84,33 +95,30 @@ async def test_it_binds_to_the_call(make_guard: Make, approvals: Approvals, call
 
 
 async def test_it_binds_to_the_script(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
-    script = Path(call.cwd, "run.sh")
-    script.write_text("echo hello\n")
+    put(call, "run.sh", "echo hello\n")
     guard = make_guard(ask())
     await tries(guard, call)
     approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
-    script.write_text("echo jello\n")  # does the same as far as anybody can read
+    put(call, "run.sh", "echo jello\n")  # does the same as far as anybody can read
     assert not (await tries(guard, call)).allowed
-    script.write_text("echo hello\n")
+    put(call, "run.sh", "echo hello\n")
     assert (await tries(guard, call)).allowed
 
 
 async def test_it_binds_to_the_file_behind_a_link(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
     for name in ("a", "b"):
-        Path(call.cwd, name).write_text("same")
-    link = Path(call.cwd, "link")
-    link.symlink_to("a")
-    write = msgspec.structs.replace(call, tool="Write", input={"file_path": str(link), "content": "x"})
+        put(call, name, "same")
+    write = msgspec.structs.replace(call, tool="Write", input={"file_path": link(call, "a"), "content": "x"})
     guard = make_guard(ask())
     await tries(guard, write)
     approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
-    link.unlink()
-    link.symlink_to("b")
+    link(call, "b")
     assert not (await tries(guard, write)).allowed
-    link.unlink()
-    link.symlink_to("a")
-    Path(call.cwd, "a").write_text("changed by somebody")
+    link(call, "a")
+    put(call, "a", "changed by somebody")
     assert not (await tries(guard, write)).allowed
+    put(call, "a", "same")
+    assert (await tries(guard, write)).allowed
 
 
 @pytest.mark.parametrize("now", [ask("critical"), ask(permission="approve"), ask(quorum=2), ask(approvers=["sre"])])
