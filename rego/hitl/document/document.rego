@@ -42,6 +42,10 @@ sound if {
 	every o in input.facts.opaque {
 		is_string(o.kind)
 	}
+	every s in input.facts.secrets {
+		is_string(s.kind)
+		is_string(s.pointer)
+	}
 	every s in input.facts.sql {
 		is_string(s.verb)
 		is_boolean(s.where)
