@@ -16,11 +16,6 @@ def parts(name: str) -> tuple[str, ...]:
     return tuple(p.lower() for p in _PARTS.findall(name[:200]))
 
 
-def verb_class(word: str) -> str:
-    """What class of action a word stands for, ``""`` if none."""
-    return load().names.verbs.get(word, "")
-
-
 def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
     """The act that subcommand words stand for, and which of them said so.
 

@@ -32,7 +32,7 @@ _QUERIES = re.compile(
 )
 _META = re.compile(r"\s*[\\.]([A-Za-z!?+]+)\s*(.*)", re.DOTALL)
 _DANGER = re.compile(
-    r"(?is)xp_cmdshell|\bsp_configure\b|\bsp_OACreate\b|into\s+(?:outfile|dumpfile)|load_file\s*\(|\bcopy\b.{1,2000}?\b(?:program|to|from)\b|\blo_(?:import|export)\b|pg_(?:read|write)_file|pg_ls_dir|load\s+data|load_extension|\bsystem\b\s|utl_http|utl_file|dblink|pg_terminate_backend|pg_reload_conf|sys_(?:exec|eval)|\bnextval\b|\bsetval\b|attach\s+database"
+    r"(?is)xp_cmdshell|\bsp_configure\b|\bsp_OACreate\b|into\s+(?:outfile|dumpfile)|load_file\s*\(|\bcopy\b.{1,2000}?\b(?:program|to|from)\b|\blo_(?:import|export)\b|pg_(?:read|write)_file|pg_ls_dir|load\s+data|load_extension|\bsystem\b\s|utl_http|utl_file|dblink|pg_terminate_backend|pg_reload_conf|sys_(?:exec|eval)|\bnextval\b|\bsetval\b|\battach\s"
 )
 _CALLS_THAT_WRITE = re.compile(
     r"(?i)\b(?:setval|nextval|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|lo_import|lo_unlink|lo_export|pg_read_file|pg_read_binary_file|pg_ls_dir|pg_write_file|pg_file_write|dblink\w*|load_extension|writefile|edit|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|pg_sleep|sleep|benchmark|pg_rotate_logfile|pg_switch_wal|pg_create_\w+|pg_drop_\w+|pg_advisory_\w+|set_config|query_to_xml|txid_current|utl_http\.\w+|system)\s*\("
@@ -329,6 +329,8 @@ def _dangerous(ledger: Ledger, text: str, via: str, traits: tuple[str, ...], cer
     if re.search(r"xp_cmdshell|sp_oacreate|sys_exec|sys_eval|copy\b.{1,2000}?\bprogram\b|\bsystem\b\s", low, re.DOTALL):
         ledger.effect("execute", "code", text, place="unknown", via=via, traits=traits, certain=certain)
         ledger.opaque("sql-command", text, via)
+    for match in re.finditer(r"(?is)\battach\s+(?:database\s+)?(?:if\s+not\s+exists\s+)?['\"]([^'\"]+)['\"]", text):
+        ledger.path("read", match[1], ledger.paths.cwd, via=via, traits=traits, certain=certain)
     for match in re.finditer(r"(?is)into\s+(?:outfile|dumpfile)\s+'([^']+)'|\bcopy\b.{1,2000}?\bto\s+'([^']+)'", text):
         ledger.path("write", match[1] or match[2], "", via=via, traits=traits, certain=certain)
     for match in re.finditer(

@@ -10,14 +10,13 @@ from hitl_opa.config import Config
 from hitl_opa.errors import ConfigError
 from hitl_opa.facts import Known, program_data, redact
 from hitl_opa.facts.secrets import suspect
-from hitl_opa.policy.bundle import load_bundle
+from hitl_opa.policy.bundle import load_bundle, shipped
 
 if TYPE_CHECKING:
     from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.model import Engine
 
 MEMORY = ":memory:"
-CLAUDE_FILES = (".claude", "CLAUDE.local.md")
 
 
 def open_parts(config: Config) -> tuple[Engine, AuditLog, Known]:
@@ -72,7 +71,7 @@ def known(config: Config) -> Known:
     if config.audit != MEMORY:
         own.append(config.path(config.audit).parent)
     package = Path(__file__).resolve().parent.parent
-    protected = [str(p) for p in own] + [str(config.path(p)) for p in config.protect] + [str(package)]
+    protected = [str(p) for p in own] + [str(config.path(p)) for p in config.protect] + [str(package), str(shipped())]
     return Known(
         protected=tuple(protected),
         pinned_hosts=frozenset(config.pinned_hosts),

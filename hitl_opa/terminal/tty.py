@@ -68,10 +68,6 @@ class Tty:
                 found = os.get_terminal_size(self._fd).columns
         return min(max(found or 80, COLUMNS[0]), COLUMNS[1])
 
-    @property
-    def fd(self) -> int:
-        return self._fd
-
     def __enter__(self) -> Self:
         return self
 

@@ -43,6 +43,12 @@ def test_files_that_a_statement_touches(facts_of: Callable[..., Facts]) -> None:
     assert ("write", "system-auth") in {(e.verb.value, e.target.place) for e in facts.effects}
 
 
+def test_a_database_that_is_attached_is_opened(facts_of: Callable[..., Facts]) -> None:
+    for attach in ("attach", "ATTACH DATABASE"):
+        facts = facts_of(f"sqlite3 a.db \"{attach} '.hitl/hitl.db' as h; delete from h.audit_leaf\"")
+        assert (".hitl/hitl.db", "guard") in {(e.target.value, e.target.place) for e in facts.effects}
+
+
 def test_commands_of_the_client(facts_of: Callable[..., Facts]) -> None:
     facts = facts_of("psql -c '\\! rm -rf /'")
     assert ("delete", "root") in {(e.verb.value, e.target.place) for e in facts.effects}

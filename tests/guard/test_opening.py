@@ -12,6 +12,7 @@ from hitl_opa.config import Config
 from hitl_opa.errors import AuditError, ConfigError, PolicyError
 from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
+from hitl_opa.policy.bundle import shipped
 
 ROOT = ToolCall(tool="Bash", input={"command": "rm -rf /"})
 LIST = ToolCall(tool="Bash", input={"command": "ls"})
@@ -61,6 +62,18 @@ def test_settings_that_mean_nothing_open_nothing(tmp_path: Path, text: str, why:
     (tmp_path / "hitl.yaml").write_text(text)
     with pytest.raises(ConfigError, match=why):
         Guard.open(tmp_path / "hitl.yaml")
+
+
+def test_what_decides_is_not_the_agents_to_change(tmp_path: Path) -> None:
+    (tmp_path / "hitl.yaml").write_text("level: 4\n")
+    guard = Guard.open(tmp_path / "hitl.yaml")
+    for command in (
+        f"sed -i s/deny/allow/ {shipped()}/hitl/main/main.rego",
+        "hitl-opa init --force --level 4",
+        "sqlite3 .hitl/hitl.db \"update approval set state = 'approved'\"",
+    ):
+        decision = guard.decide_sync(ToolCall(tool="Bash", input={"command": command}, cwd=str(tmp_path)))
+        assert (decision.verdict, decision.reasons[0].rule) == ("deny", "self.guard"), command
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hitl_opa.facts.data import Act, Acts, Program, load
+from hitl_opa.facts.data import Act, Acts, Program
 from hitl_opa.facts.names import act_of_words, only_asks
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
@@ -325,8 +325,3 @@ class Invocation:
         if how in ("sql", "sqlfile"):
             code.sql(self.shell, inner, word, self.via, from_file=how == "sqlfile")
         return UNREAD
-
-
-def variables_of(name: str) -> str:
-    """The well-known value of a variable, ``""`` if it has none."""
-    return load().places.variables.get(name, "")

@@ -21,7 +21,7 @@ test_tier if {
 
 test_target_without_place_or_name if {
 	unnamed := {"verb": "ask", "target": {"type": "person", "value": "", "real": "", "place": "", "inside": false}, "via": "", "certain": true, "traits": []}
-	effects.reasons == {{"rule": "effects.tier", "verdict": "allow", "risk": "low", "message": "Asks a person (person): a person."}} with input as fixtures.call("AskUserQuestion", "question", [unnamed])
+	effects.reasons == {{"rule": "effects.tier", "verdict": "allow", "risk": "low", "message": "Asks a person (person): some person."}} with input as fixtures.call("AskUserQuestion", "question", [unnamed])
 }
 
 test_target_known_only_by_what_it_resolves_to if {

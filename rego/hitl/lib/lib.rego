@@ -146,12 +146,15 @@ names(found) := text if {
 
 shown(target) := text if {
 	text := target.value
-	text != ""
+	trim(text, ".") != ""
 } else := text if {
 	text := target.real
 	text != ""
 } else := text if {
-	text := concat(" ", ["a", target.type])
+	text := target.value
+	text != ""
+} else := text if {
+	text := concat(" ", ["some", target.type])
 }
 
 # METADATA

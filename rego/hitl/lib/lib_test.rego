@@ -92,6 +92,13 @@ test_names if {
 	lib.names({fixtures.effect("read", "path", name, "workspace") | some name in ["a", "b", "c", "d", "e"]}) == "a, b, c and 2 more"
 }
 
+test_what_has_no_name_of_its_own_is_described if {
+	lib.names({fixtures.effect("delegate", "agent", "", "unknown")}) == "some agent"
+	lib.names({fixtures.effect("read", "path", ".", "workspace")}) == "."
+	here := object.union(fixtures.effect("read", "path", ".", "workspace"), {"target": {"real": "/srv/app"}})
+	lib.names({here}) == "/srv/app"
+}
+
 test_read_only if {
 	lib.read_only with input as fixtures.reading
 	not lib.read_only with input as fixtures.editing

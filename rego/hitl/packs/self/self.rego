@@ -15,7 +15,7 @@ reasons contains r if {
 	found := {e |
 		some e in input.facts.effects
 		e.target.place == "guard"
-		e.verb != "read"
+		changed(e)
 	}
 	count(found) > 0
 	r := {
@@ -25,4 +25,15 @@ reasons contains r if {
 		"message": sprintf("This changes what guards the agent: %s.", [lib.names(found)]),
 		"remedy": "A person changes policies, hooks, settings and records.",
 	}
+}
+
+changed(e) if e.verb != "read"
+
+# A program that opens the record as a database and does more than ask it changes the record.
+changed(e) if {
+	e.verb == "read"
+	some d in input.facts.effects
+	d.target.type == "database"
+	d.verb != "query"
+	d.via == e.via
 }

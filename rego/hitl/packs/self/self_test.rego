@@ -23,3 +23,29 @@ test_guard_may_be_read if {
 test_other_files_may_change if {
 	self.reasons == set() with input as fixtures.editing
 }
+
+opened(via, verb) := fixtures.call("Bash", "shell", [
+	object.union(fixtures.effect("read", "path", ".hitl/hitl.db", "guard"), {"via": "sqlite3"}),
+	object.union(fixtures.effect(verb, "database", "approval", "unknown"), {"via": via}),
+])
+
+test_the_record_is_not_changed_as_a_database if {
+	every verb in ["write", "delete", "execute", "configure"] {
+		fixtures.ids(self.reasons) == {"self.guard"} with input as opened("sqlite3", verb)
+	}
+}
+
+test_the_record_may_be_asked if {
+	self.reasons == set() with input as opened("sqlite3", "query")
+}
+
+test_another_programs_database_is_no_record if {
+	self.reasons == set() with input as opened("psql", "write")
+}
+
+test_a_file_of_somebody_else_is_no_record if {
+	self.reasons == set() with input as fixtures.call("Bash", "shell", [
+		fixtures.effect("read", "path", "app.db", "workspace"),
+		fixtures.effect("write", "database", "users", "unknown"),
+	])
+}
