@@ -292,8 +292,6 @@ def _statement(
             effect = "configure"
     elif kind in ("Kill", "Attach", "Detach", "Execute", "Export", "Install"):
         effect = "stop" if kind == "Kill" else "configure"
-    elif kind in ("Column", "Alias", "Identifier", "Literal"):
-        effect = "query"
     else:
         _unparsed(ledger, node.sql(), via, traits, certain)
         return
