@@ -32,7 +32,14 @@ def test_every_statement_counts(facts_of: Callable[..., Facts]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["EXEC xp_cmdshell 'dir'", "COPY t FROM PROGRAM 'id'", "DO $$ BEGIN PERFORM 1; END $$", "frobnicate the table", "purge tables", "reindex"],
+    [
+        "EXEC xp_cmdshell 'dir'",
+        "COPY t FROM PROGRAM 'id'",
+        "DO $$ BEGIN PERFORM 1; END $$",
+        "frobnicate the table",
+        "purge tables",
+        "reindex",
+    ],
 )
 def test_what_is_not_understood_is_opaque(text: str, facts_of: Callable[..., Facts]) -> None:
     assert "sql-command" in {o.kind for o in facts_of({"sql": text}, "run_sql").opaque}
