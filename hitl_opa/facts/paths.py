@@ -18,6 +18,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from hitl_opa.facts.data import load
+from hitl_opa.facts.guarded import files_below
 
 UNKNOWN = "\0"  # stands in words for a part that is not known; input has no NULs left when words are read
 
@@ -59,9 +60,19 @@ class Paths:
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
+        self._guarded = tuple(dict.fromkeys(self._real(_plain(raw)) for raw in protected if _plain(raw)))
         self._protected = tuple(
             p for raw in protected for p in {_plain(raw).casefold(), self._real(_plain(raw)).casefold()} if p
         )
+
+    def guarded_below(self, text: str, cwd: str) -> list[str]:
+        """The guard's files that are there below the folder ``text``, relative to it: ``./.hitl/hitl.db`` …"""
+        folder = self._locate(text, cwd, False).real
+        if not folder:
+            return []
+        own = [f"{self.workspace}/{name}" for name, place in load().places.workspace.items() if place == "guard"]
+        found = files_below(folder, (*self._guarded, *own))
+        return list(dict.fromkeys(f"{text.rstrip('/')}/{os.path.relpath(path, folder)}" for path in found))
 
     def locate(self, text: str, cwd: str, *, glob: bool = False) -> Location:
         """Where ``text`` lies when used in ``cwd`` (``UNKNOWN`` where that is not known)."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
 MAX_NODES = 20_000
+GUARD_STATE = "/var/lib/hitl-opa/approvals"  # what `programs/guard.yaml` names for the same on the command line
+_DECIDING = ("hitl_opa.cli", "hitl_opa.approvals")
 
 
 def read_python(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str, *, script: bool) -> Stream:
@@ -77,6 +79,8 @@ class _Reader:
                 self.functions[node.name] = node
             elif isinstance(node, ast.Import):
                 for alias in node.names:
+                    if alias.name.startswith(_DECIDING):
+                        self.names[alias.name] = alias.name
                     self.names[alias.asname or alias.name.split(".")[0]] = (
                         alias.name if alias.asname else alias.name.split(".")[0]
                     )
@@ -88,6 +92,9 @@ class _Reader:
         self.body(tree.body)
 
     def _imports(self) -> None:
+        for name in self.names.values():
+            if name.startswith(_DECIDING):  # an agent does not decide on its own calls
+                self.shell.ledger.path("write", GUARD_STATE, "/", via=self.via)
         for module in {n.split(".")[0] for n in self.names.values()}:
             if module in ("ctypes", "cffi", "mmap") and not self.script:
                 self.shell.ledger.opaque("inline-code", f"import {module}", self.via)

@@ -18,6 +18,10 @@ from hitl_opa.facts.shell.words import Word
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
+_OWN = re.compile(r"(?i)hitl[-_.]opa(?:\Z|[\[<>=!~;@ ])")
+_REPLACES = frozenset(
+    {"uninstall", "remove", "rm", "install", "add", "inject", "upgrade", "update", "reinstall", "sync"}
+)
 _VERSIONED = re.compile(r"(.+?)[-.]?\d+(?:\.\d+)*\Z")
 _COMMAND_SETTINGS = frozenset(
     {
@@ -124,7 +128,14 @@ class Runner:
             return builtin(self._shell, frame, argv[1:], stdin, settings)
         if not name:
             return SILENT
+        if any(_OWN.match(word.text) for word in argv[1:]):
+            self._own(name, argv[1:], frame)
         return self._program(first, argv[1:], frame, stdin)
+
+    def _own(self, name: str, args: list[Word], frame: Frame) -> None:
+        """A package manager that replaces or removes the guard changes the guard."""
+        if any(word.text in _REPLACES for word in args):
+            self._shell.ledger.path("delete", "/var/lib/hitl-opa/package", "/", via=name, certain=frame.certain)
 
     def settings(self, settings: dict[str, Word], frame: Frame) -> None:
         """The variables that one command is given."""

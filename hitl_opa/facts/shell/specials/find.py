@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Stream
@@ -87,6 +89,7 @@ _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 def find(call: Invocation) -> Stream:
     """Reads below its starting points; ``-delete``, ``-exec`` and ``-fprint`` do more."""
     shell, frame, args = call.shell, call.frame, call.args
+    texts = {word.text for word in args}
     starts: list[Word] = []
     i = 0
     while i < len(args) and (
@@ -104,6 +107,8 @@ def find(call: Invocation) -> Stream:
         i += 1
     starts = starts or [Word(".")]
     names: list[str] = []
+    wanted: list[str] = []  # patterns that what is found must match
+    spared: list[str] = []  # and those of what is left out
     deletes = narrowed = False
     depth = ""
     commands: list[list[Word]] = []
@@ -139,11 +144,16 @@ def find(call: Invocation) -> Stream:
             if text in ("-name", "-iname", "-path", "-wholename", "-ipath"):
                 names.append(args[i].text)
                 narrowed = narrowed or bool(args[i].text.strip("*./?"))
+                negated = i > 1 and args[i - 2].text in ("!", "-not")
+                pruned = any(word.text == "-prune" for word in args[i + 1 : i + 3])
+                (spared if negated or pruned else wanted).append(args[i].text)
             if text == "-maxdepth":
                 depth = args[i].text
             i += 1
     recursive = () if depth in ("0",) else ("recursive",)
     bulk = () if narrowed else ("bulk",)
+    files = "-empty" not in texts and not ("-type" in texts and "d" in texts)  # the guard has none of those
+    guarded = _guarded(call, starts[:8], wanted, spared, depth) if files else []
     origin = frozenset[str]()
     for start in starts:
         place = shell.path("read", start, frame, via="find", traits=recursive)
@@ -157,8 +167,11 @@ def find(call: Invocation) -> Stream:
         if deletes:
             for item in _found(start, names, depth, narrowed) if narrowed else [start]:
                 shell.path("delete", item, frame, via="find", traits=tuple(sorted({*recursive, *bulk})))
+    if deletes:
+        for item in guarded:
+            shell.path("delete", item, frame, via="find")
     for command in commands:
-        found = []
+        found = list(guarded)
         for start in starts[:8]:
             found += _found(start, names, depth, narrowed)
         inner = frame.within("find", *(() if narrowed else ("bulk",)))
@@ -173,11 +186,36 @@ def find(call: Invocation) -> Stream:
                 ]
             shell.run(argv, inner, UNREAD)
     listing = (
-        "".join(w.text + "\n" for s in starts[:4] for w in _found(s, names, depth, narrowed))
+        "".join(w.text + "\n" for w in (*guarded, *(w for s in starts[:4] for w in _found(s, names, depth, narrowed))))
         if all(s.known for s in starts)
         else None
     )
     return Stream(listing, origin | {"listing"})
+
+
+def _guarded(call: Invocation, starts: list[Word], wanted: list[str], spared: list[str], depth: str) -> list[Word]:
+    """Some of the guard's files that the search hits; several patterns may stand for "or", so one is enough."""
+    found: list[Word] = []
+    for start in starts:
+        if not start.known:
+            continue
+        for path in call.shell.ledger.paths.guarded_below(start.text, call.frame.cwd):
+            below = path[len(start.text.rstrip("/")) + 1 :]
+            if depth.isdigit() and below.count("/") >= int(depth):
+                continue
+            if any(_hits(path, pattern) for pattern in spared):
+                continue
+            if not wanted or any(_hits(path, pattern) for pattern in wanted):
+                found.append(Word(path))
+            if len(found) == 4:
+                return found
+    return found
+
+
+def _hits(path: str, pattern: str) -> bool:
+    """Whether ``-name`` or ``-path`` matches; case is folded, as ``-iname`` does and some disks do."""
+    text = path if "/" in pattern else path[path.rfind("/") + 1 :]
+    return fnmatchcase(text.casefold(), pattern.casefold())
 
 
 def _found(start: Word, names: list[str], depth: str, narrowed: bool) -> list[Word]:
