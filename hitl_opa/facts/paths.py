@@ -71,7 +71,7 @@ class Paths:
         if not folder:
             return []
         own = [f"{self.workspace}/{name}" for name, place in load().places.workspace.items() if place == "guard"]
-        found = files_below(folder, (*self._guarded, *own))
+        found = files_below(folder, self._real(self.workspace), (*self._guarded, *own))
         return list(dict.fromkeys(f"{text.rstrip('/')}/{os.path.relpath(path, folder)}" for path in found))
 
     def locate(self, text: str, cwd: str, *, glob: bool = False) -> Location:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import hitl_opa
 from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
 
@@ -58,3 +59,11 @@ def test_the_guard_is_not_changed_unnamed(guarded: Guard, tmp_path: Path, comman
 def test_what_leaves_the_guard_alone_runs(guarded: Guard, tmp_path: Path, command: str) -> None:
     said = guarded.decide_sync(ToolCall(tool="Bash", input={"command": command}, cwd=str(tmp_path)))
     assert said.verdict == "allow"
+
+
+def test_a_search_of_the_disk_does_not_depend_on_where_the_guard_is_installed(guarded: Guard, tmp_path: Path) -> None:
+    installed = Path(hitl_opa.__file__).parent
+    for start, rule in [(installed.parent, "self.guard"), (installed, "self.guard"), (installed.parent.parent, None)]:
+        call = ToolCall(tool="Bash", input={"command": f"find {start} -name guarded.py -delete"}, cwd=str(tmp_path))
+        rules = [r.rule for r in guarded.decide_sync(call).reasons]
+        assert ("self.guard" in rules) == (rule is not None)
