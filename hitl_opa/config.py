@@ -40,6 +40,38 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             raise ValueError(f"key {self.name!r}: principal is empty")
 
 
+class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a measured number should lie: ``low`` to ``high``, both included, once there are ``needs`` cases."""
+
+    low: float = 0.0
+    high: float = 1.0
+    needs: int = 50
+
+
+class Autonomy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How tools of an agent earn higher levels; without ``earn`` nothing is earned, only shown.
+
+    ``alpha``: how often a tool that is exactly at its bar may be promoted; halved after each fall, at most
+    twice. ``reviewers`` and ``days`` (86,400 s): over how many people and how long the evidence has to
+    come. ``cooldown``: days after a fall. ``canary_catch``: reviewers who catch fewer of the planted
+    requests do not count. ``reset_on_policy``: another policy revision starts the evidence anew.
+    """
+
+    earn: bool = False
+    alpha: float = 0.05
+    reviewers: int = 2
+    days: float = 7
+    cooldown: float = 14
+    canary_catch: float = 0.8
+    reset_on_policy: bool = True
+
+    def __post_init__(self) -> None:
+        if not (0 < self.alpha <= 0.5 and 0 <= self.canary_catch <= 1):
+            raise ValueError("autonomy: alpha is above 0 and at most 0.5, canary_catch is 0 to 1")
+        if self.reviewers < 1 or self.days < 0 or self.cooldown < 0:
+            raise ValueError("autonomy: reviewers is 1 or more, days and cooldown are 0 or more")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``hitl.yaml`` holds; every field has a default, and an unknown one is an error.
 
@@ -50,6 +82,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Autonomy level, 1-4: the risk that a call may have and still run alone."""
     environment: str = ""
     """Where the agent works (``dev``, ``production`` …), for rules."""
+    agent: str = ""
+    """What the agent is called, in the record and its numbers."""
+    agent_version: str = ""
+    """What it is made of (model, prompt, tools: a release, a hash): another version starts without trust."""
     policies: list[str] = []
     """Directories or files with rules of the pack ``hitl.custom``."""
     data: dict[str, Any] = {}
@@ -73,6 +109,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """MCP servers whose annotations are believed."""
     protect: list[str] = []
     """Files and directories that the agent may not change, besides the guard's own."""
+    autonomy: Autonomy = Autonomy()
+    """How tools of the agent earn higher levels."""
+    targets: dict[str, Target] = {}
+    """Where the numbers of ``hitl-opa metrics`` should be, in place of the defaults."""
     keys: list[Key] = []
     """API keys of the decision API (``hitl-opa serve``)."""
     root: str = ""

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hitl_opa.audit import database
@@ -18,6 +18,10 @@ from hitl_opa.audit.stream import Cursor, Stream
 from hitl_opa.errors import AuditError
 
 _SALT_BYTES = 32
+
+
+Observer = Callable[[dict[str, Any]], None]
+"""Takes the leaf of each record once it was written. It must not raise: the record is there already."""
 
 
 class _Ticket:
@@ -56,6 +60,7 @@ class AuditLog:
         self._redact = redact
         self._suspect = suspect
         self.timeout = timeout
+        self.observers: list[Observer] = []
         self._readonly = readonly
         self._stream = Stream(labels)
         self._reader = Reader(path, self._select)
@@ -118,7 +123,9 @@ class AuditLog:
         """
         sealed = self.seal(event)
         if cursor is not None:
-            return self._stream.write(cursor, [sealed]).receipts[0]
+            receipt = self._stream.write(cursor, [sealed]).receipts[0]
+            self._observe([sealed])
+            return receipt
         ticket = _Ticket(sealed)
         self._waiting.append(ticket)
         with self._writing:
@@ -174,7 +181,13 @@ class AuditLog:
             raise database.explain(error, self.path) from error
         self._check_files()
         self._stream.acknowledge(written)
+        self._observe(events)
         return written.receipts
+
+    def _observe(self, events: list[Sealed]) -> None:
+        for observer in self.observers:
+            for event in events:
+                observer(event.leaf)
 
     def _open(self) -> sqlite3.Connection:
         if self._closed:
@@ -201,9 +214,12 @@ class AuditLog:
 
     # -- reading
 
-    def records(self, only: Filter | None = None) -> Iterator[Record]:
-        """Records in the order in which they were committed, those of all streams together."""
-        return self._reader.records(only or Filter())
+    def records(self, only: Filter | None = None, *, after: int = 0) -> Iterator[Record]:
+        """Records in the order in which they were committed, those of all streams together.
+
+        ``after``: only those that follow the record with this id (`Record.id`).
+        """
+        return self._reader.records(only or Filter(), after)
 
     def tail(self, n: int = 20, *, follow: bool = False, only: Filter | None = None) -> Iterator[Record]:
         """The last ``n`` records, oldest first; with ``follow`` also, without end, those to come."""

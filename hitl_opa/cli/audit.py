@@ -70,7 +70,7 @@ def tail(
     **place: Any,
 ) -> None:
     """The last records, oldest first."""
-    only = Filter(kind=kind or "", verdict=said or "", tool=tool or "", session=session or "", since=_time(since))
+    only = Filter(kind=kind or "", verdict=said or "", tool=tool or "", session=session or "", since=moment(since))
     with open_record(**place) as log:
         try:
             for record in log.tail(count, follow=follow, only=only):
@@ -166,7 +166,7 @@ def fields(record: Record) -> dict[str, Any]:
     return {"id": record.id, "seq": record.seq, "leaf": record.leaf, "payload": record.payload}
 
 
-def _time(text: str | None) -> datetime | str:
+def moment(text: str | None) -> datetime | str:
     """RFC 3339 as typed, in UTC where it names no zone."""
     if not text:
         return ""

@@ -31,6 +31,7 @@ class Lazy(click.Group):
         "policy": "hitl_opa.cli.policy",
         "audit": "hitl_opa.cli.audit",
         "approvals": "hitl_opa.cli.approvals",
+        "metrics": "hitl_opa.cli.metrics",
         "doctor": "hitl_opa.cli.doctor",
         "demo": "hitl_opa.cli.demo",
         "serve": "hitl_opa.cli.serve",

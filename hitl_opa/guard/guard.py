@@ -188,6 +188,20 @@ class Guard:
         """Put something else on the record. Raises AuditError."""
         return self.audit.append(event)
 
+    def watch(self, observer: Callable[[dict[str, Any]], None]) -> None:
+        """Hand the leaf of each record to ``observer`` once it was written; `hitl_opa.metrics.spans.Spans` is one.
+
+        What it raises is logged: by then the record is there, and the decision stands.
+        """
+
+        def watched(leaf: dict[str, Any]) -> None:
+            try:
+                observer(leaf)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._log.error("observer failed", error=f"{type(error).__name__}: {error}")
+
+        self.audit.observers.append(watched)
+
     def close_call(
         self,
         ruling: Ruling,

@@ -48,7 +48,8 @@ def open_engine(config: Config) -> Engine:
 
 def open_audit(config: Config) -> AuditLog:
     """The record, its directory made where it is missing."""
-    labels = {"environment": config.environment} if config.environment else {}
+    names = ("environment", "agent", "agent_version")
+    labels = {name: value for name in names if (value := getattr(config, name))}
     if config.audit == MEMORY:
         return AuditLog.open(MEMORY, redact=redact, suspect=suspect, labels=labels)
     path = config.path(config.audit)

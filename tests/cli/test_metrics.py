@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from book import Book
+from click.testing import CliRunner
+
+from hitl_opa.audit import AuditLog
+from hitl_opa.cli.root import cli
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    with AuditLog.open(tmp_path / "hitl.db", labels={"agent": "bot"}) as log:
+        book = Book(log)
+        for n in range(60):
+            asks = n % 2 == 1
+            book.decision(f"d{n}", n, "ask" if asks else "allow", tool="Bash" if asks else "Read", rules=["tiers.tool"])
+            if asks:
+                book.review(f"d{n}", n, "approve", ms=500)
+        book.close()
+    return tmp_path / "hitl.db"
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["metrics", *map(str, arguments)], env={"NO_COLOR": "1"})
+    return result.exit_code, result.output
+
+
+def test_says_what_is_outside_its_target(record: Path) -> None:
+    code, text = run("--db", record)
+    assert code == 0
+    assert "60 calls" in text
+    assert "50.0 %" in text
+    assert "escalation: people see too many calls" in text
+    assert "rubber stamp: approvals come faster than anybody reads" in text
+
+
+def test_exit_code_for_a_scheduled_job(record: Path, tmp_path: Path) -> None:
+    assert run("--db", record, "--check")[0] == 1
+    (tmp_path / "hitl.yaml").write_text(
+        "targets:\n  escalation: {low: 0.4, high: 0.6}\n  rubber_stamp: {high: 1}\n  override: {low: 0}\n"
+    )
+    assert run("--db", record, "--check")[0] == 0
+
+
+def test_json_has_measures_alerts_and_groups(record: Path) -> None:
+    said = json.loads(run("--db", record, "--json", "--by", "tool")[1])
+    assert said["measures"]["escalation"] == {"hits": 30, "of": 60}
+    assert {a["name"] for a in said["alerts"]} == {"escalation", "rubber_stamp"}
+    assert said["groups"]["Read"]["calls"] == 30
+
+
+def test_a_row_for_each(record: Path) -> None:
+    for by, name in [("tool", "Read"), ("rule", "tiers.tool"), ("reviewer", "ann"), ("day", "2026-01-05")]:
+        assert name in run("--db", record, "--by", by)[1]
+
+
+def test_since_and_filters(record: Path) -> None:
+    assert "The record has no calls" in run("--db", record, "--since", "2027-01-01")[1]
+    assert "30 calls" in run("--db", record, "--tool", "Read")[1]
+
+
+def test_what_prometheus_reads(record: Path) -> None:
+    assert 'hitl_policy_decisions_total{agent="bot",outcome="ask"' in run("--db", record, "--prometheus")[1]
+
+
+def test_no_record_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, text = run()
+    assert code == 2
+    assert "there is no record yet" in text
