@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from hitl_opa.channels import Notify
 from hitl_opa.errors import ConfigError
 
 FILE = "hitl.yaml"
@@ -115,6 +116,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where the numbers of ``hitl-opa metrics`` should be, in place of the defaults."""
     keys: list[Key] = []
     """API keys of the decision API (``hitl-opa serve``)."""
+    notify: Notify | None = None
+    """Who is told of approvals, and how."""
     root: str = ""
     """Where relative paths start: the directory of ``hitl.yaml``."""
 

@@ -11,6 +11,7 @@
     ├── AuditError           the record could not be written or does not verify
     │   └── AuditBusy        another process is writing to it
     ├── ApprovalError        a durable approval that cannot be asked, given or used so
+    ├── NotifyError          a notification could not be sent, or what came back is not genuine
     ├── UnsafeOptions        Claude Agent SDK options that would bypass the guard
     └── Denied               a guarded Python callable was not allowed to run
 
@@ -67,6 +68,17 @@ class AuditBusy(AuditError):
 
 class ApprovalError(HitlError):
     """A durable approval cannot be asked, given or used so; ``str(e)`` says why."""
+
+
+class NotifyError(HitlError):
+    """A notification could not be sent, or a link, button or webhook is not genuine; ``str(e)`` says why.
+
+    ``retry_after``: seconds that the receiver asks to be left alone, 0 where it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class UnsafeOptions(HitlError):

@@ -32,6 +32,7 @@ class Lazy(click.Group):
         "audit": "hitl_opa.cli.audit",
         "approvals": "hitl_opa.cli.approvals",
         "metrics": "hitl_opa.cli.metrics",
+        "notify": "hitl_opa.cli.notify",
         "doctor": "hitl_opa.cli.doctor",
         "demo": "hitl_opa.cli.demo",
         "serve": "hitl_opa.cli.serve",

@@ -1,0 +1,77 @@
+"""``hitl-opa notify test``: against receivers on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from click.testing import Result
+from receivers import FakeSlack, MailReceiver
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def slack() -> Iterator[FakeSlack]:
+    with FakeSlack().running() as receiver:
+        assert isinstance(receiver, FakeSlack)
+        yield receiver
+
+
+def settings(tmp_path: Path, *channels: dict[str, Any], **rest: Any) -> None:
+    notify = {"base_url": "http://127.0.0.1:8282", "channels": list(channels), **rest}
+    (tmp_path / "hitl.yaml").write_text(yaml.safe_dump({"notify": notify}))
+
+
+def test_a_message_to_slack(run: Run, tmp_path: Path, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(tmp_path, {"name": "ops", "type": "slack", "token": "${T}", "channel": "C1", "api": f"{slack.url}/api/"})
+    monkeypatch.setenv("T", "xoxb-test")
+    done = run("notify", "test", "ops")
+    assert done.exit_code == 0
+    assert done.output.startswith("sent      ops  channel C1  ts 17")
+    assert [m["text"] for m in slack.messages.values()] == ["hitl-opa can reach you here"]
+
+
+def test_what_went_wrong_is_said_and_the_secret_is_not(
+    run: Run, tmp_path: Path, slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(tmp_path, {"name": "ops", "type": "slack", "token": "${T}", "channel": "C1", "api": f"{slack.url}/api/"})
+    monkeypatch.delenv("T", raising=False)
+    done = run("notify", "test", "ops")
+    assert (done.exit_code, "environment variable T is not set" in done.output) == (1, True)
+    monkeypatch.setenv("T", "xoxb-wrong")
+    done = run("notify", "test", "ops", "--json")
+    assert done.exit_code == 1
+    said = msgspec.json.decode(done.output)
+    assert (said["type"], said["results"][0]["problem"]) == ("slack", "Slack refused chat.postMessage: invalid_auth")
+    assert "xoxb" not in done.output
+
+
+def test_mail_goes_to_each_and_says_to_whom(run: Run, tmp_path: Path) -> None:
+    people = [{"account": "rita", "email": "rita@example.com"}, {"account": "omar", "email": "omar@example.com"}]
+    with MailReceiver().running() as mail:
+        channel = {"name": "mail", "type": "email", "server": "127.0.0.1", "port": mail.port, "tls": "none"}
+        settings(tmp_path, {**channel, "sender": "hitl@example.com"}, people=people)
+        done = run("notify", "test", "mail", "--json")
+        assert done.exit_code == 0
+        assert [r["to"] for r in msgspec.json.decode(done.output)["results"]] == ["rita", "omar"]
+        assert [got["To"] for got in mail.got] == ["rita@example.com", "omar@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [("nope", "no channel 'nope'"), ("mail", "writes to nobody")],
+)
+def test_a_channel_that_is_not_there_or_reaches_nobody(run: Run, tmp_path: Path, channel: str, said: str) -> None:
+    settings(tmp_path, {"name": "mail", "type": "email", "server": "localhost", "sender": "hitl@example.com"})
+    done = run("notify", "test", channel)
+    assert (done.exit_code, said in done.output) == (2, True)
+
+
+def test_without_settings_it_says_what_is_missing(run: Run) -> None:
+    done = run("notify", "test", "ops")
+    assert (done.exit_code, "has no part `notify`" in done.output) == (2, True)
