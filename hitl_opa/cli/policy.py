@@ -12,6 +12,7 @@ import msgspec
 
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.settings import load_settings
+from hitl_opa.cli.suggest import adopt, suggest
 from hitl_opa.errors import ConfigError, PolicyError
 from hitl_opa.terminal.text import Span, spans
 
@@ -240,6 +241,10 @@ def docs(paths: tuple[Path, ...], config: Path | None, output: str, examples: Pa
         sys.exit(1)
     else:
         say(Span("wrote  ", "green"), *spans(str(file)))
+
+
+policy.add_command(suggest)
+policy.add_command(adopt)
 
 
 def load(config: Path | None, paths: tuple[Path, ...]) -> PolicyBundle:
