@@ -73,6 +73,36 @@ class Autonomy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("autonomy: reviewers is 1 or more, days and cooldown are 0 or more")
 
 
+class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where checkpoints are kept besides: one of ``file``, ``git`` (a repository) and ``webhook`` (an address).
+
+    ``push`` pushes the commit, ``token`` is the webhook's bearer token.
+    """
+
+    file: str = ""
+    git: str = ""
+    webhook: str = ""
+    push: bool = False
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.file, self.git, self.webhook))) != 1:
+            raise ValueError("an anchor is one of file, git and webhook")
+
+
+class Checkpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """That the record is signed: with the ``keys`` in a file, every so many records and so many ``seconds``."""
+
+    keys: str = ".hitl/audit-keys.json"
+    every: int = 1000
+    seconds: float = 60.0
+    anchors: list[Anchor] = []
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or not self.seconds > 0:
+            raise ValueError("checkpoints: every must be 1 or more, and seconds above 0")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``hitl.yaml`` holds; every field has a default, and an unknown one is an error.
 
@@ -98,6 +128,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     when it dies: for policies that one does not trust."""
     audit: str = ".hitl/hitl.db"
     """The database of the record; ``":memory:"`` keeps it in this process only."""
+    checkpoints: Checkpoints | None = None
+    """Sign the record, so that what is cut off or rewritten shows; without it nothing is signed."""
     deadline: float = 5.0
     """How long one decision may take before it is a deny."""
     attended: float = 300.0

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from hitl_opa.audit.canonical import canonical, digest
+from hitl_opa.audit.export import verify
+from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Event, Kind, Receipt, Record, Redact, Suspect
 from hitl_opa.audit.log import AuditLog
-from hitl_opa.audit.reader import Filter
 from hitl_opa.audit.report import Damage, Problem, Report, StreamHead
 from hitl_opa.audit.stream import Stream
-from hitl_opa.audit.verify import verify
 
 __all__ = [
     "AuditLog",

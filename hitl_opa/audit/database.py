@@ -10,12 +10,13 @@ from pathlib import Path
 from hitl_opa.errors import AuditBusy, AuditError
 
 APPLICATION_ID = 0x4869744C  # "HitL"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEMORY = ":memory:"
 PAUSE = 0.0005  # seconds between two looks at the write lock: about one commit of whoever has it
 
 # tree: the compact tree after this leaf, so that damage in the middle can be told from what follows it.
 # salt and payload: NULL together where the event had none, or where it was erased.
+# anchored: how far each anchor has got a stream's checkpoints.
 SCHEMA = (
     """CREATE TABLE audit_stream (
         id INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, started TEXT NOT NULL,
@@ -23,6 +24,8 @@ SCHEMA = (
     """CREATE TABLE audit_leaf (
         id INTEGER PRIMARY KEY, stream INTEGER NOT NULL REFERENCES audit_stream (id), seq INTEGER NOT NULL,
         leaf TEXT NOT NULL, tree BLOB NOT NULL, salt BLOB, payload TEXT, UNIQUE (stream, seq))""",
+    "CREATE TABLE audit_checkpoint (stream TEXT, size BIGINT, note TEXT NOT NULL, PRIMARY KEY (stream, size))",
+    "CREATE TABLE audit_anchored (anchor TEXT, stream TEXT, size BIGINT NOT NULL, PRIMARY KEY (anchor, stream))",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
@@ -63,7 +66,13 @@ def connect(path: str, timeout: float) -> sqlite3.Connection:
             _initialise(connection, path)
         if path != MEMORY:
             _use_wal(connection, path, timeout)
-        for setting in ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF", "busy_timeout = 0"):
+        for setting in (
+            "synchronous = FULL",
+            "fullfsync = ON",
+            "trusted_schema = OFF",
+            "busy_timeout = 0",
+            "secure_delete = ON",
+        ):
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as error:
         connection.close()
@@ -88,6 +97,14 @@ def begin(connection: sqlite3.Connection, timeout: float) -> sqlite3.Cursor:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE)
+
+
+def scrub(connection: sqlite3.Connection, path: str) -> bool:
+    """Move all of the write-ahead log into the file and empty it; False where a reader still needs it."""
+    try:
+        return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
 
 
 def connect_reader(path: str, timeout: float) -> sqlite3.Connection:

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     APPROVAL = "approval"  # a durable approval changed its state
     OUTCOME = "outcome"  # the call ran, failed or was blocked
     PERMISSION_REQUEST = "permission_request"  # the host asked by itself
+    ERASURE = "erasure"  # payloads were erased
     NOTE = "note"  # anything else worth keeping
 
 

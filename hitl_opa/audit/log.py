@@ -7,15 +7,25 @@ import sqlite3
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from hitl_opa.audit import database
+from hitl_opa.audit import checkpoints, database
+from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, Suspect, seal
-from hitl_opa.audit.reader import Filter, Reader
+from hitl_opa.audit.reader import Reader
 from hitl_opa.audit.report import Report
 from hitl_opa.audit.stream import Cursor, Stream
 from hitl_opa.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hitl_opa.audit.checkpoint import Checkpoint
+    from hitl_opa.audit.notary import Notary
+    from hitl_opa.audit.notes import Verifier
+    from hitl_opa.audit.proofs import Prover
 
 _SALT_BYTES = 32
 
@@ -55,6 +65,7 @@ class AuditLog:
         labels: dict[str, str],
         timeout: float,
         readonly: bool,
+        notary: Notary | None,
     ) -> None:
         self.path = path
         self._redact = redact
@@ -62,6 +73,7 @@ class AuditLog:
         self.timeout = timeout
         self.observers: list[Observer] = []
         self._readonly = readonly
+        self.notary = notary
         self._stream = Stream(labels)
         self._reader = Reader(path, self._select)
         self._connection: sqlite3.Connection | None = None
@@ -82,17 +94,24 @@ class AuditLog:
         labels: dict[str, str] | None = None,
         timeout: float = 10.0,
         readonly: bool = False,
+        notary: Notary | None = None,
     ) -> AuditLog:
         """Open the log, and make it where it is missing (mode 0600) unless ``readonly``.
 
         ``redact`` sees every event before anything is written; with ``suspect``, only those whose text
         ``suspect`` does not clear (it is much faster to read one text than to walk a value).
         ``labels`` stand in every leaf (environment, deployment …). ``timeout`` is how long to wait for
-        other processes, in seconds.
+        other processes, in seconds. ``notary`` signs checkpoints (None: nobody does).
         Raises AuditError, which says what is wrong with the file and what to do.
         """
         log = cls(
-            os.fspath(path), redact=redact, suspect=suspect, labels=labels or {}, timeout=timeout, readonly=readonly
+            os.fspath(path),
+            redact=redact,
+            suspect=suspect,
+            labels=labels or {},
+            timeout=timeout,
+            readonly=readonly,
+            notary=None if readonly else notary,
         )
         if readonly:
             database.connect_reader(log.path, timeout).close()
@@ -108,7 +127,9 @@ class AuditLog:
         self.close()
 
     def close(self) -> None:
-        """Close the file; every later call raises AuditError."""
+        """Sign for what is not signed for, then close the file; every later call raises AuditError."""
+        if self.notary is not None and not self._closed:
+            self.notary.finish(self)
         with self._reading, self._writing:
             self._closed = True
             self._release()
@@ -125,6 +146,8 @@ class AuditLog:
         if cursor is not None:
             receipt = self._stream.write(cursor, [sealed]).receipts[0]
             self._observe([sealed])
+            if self.notary is not None:
+                self.notary.stored(self, None)  # it may not commit, and then there is nothing to sign
             return receipt
         ticket = _Ticket(sealed)
         self._waiting.append(ticket)
@@ -153,6 +176,12 @@ class AuditLog:
         with self._writing:
             return self._transaction(events, self.timeout if timeout is None else timeout)
 
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Cursor]:
+        """A transaction on the record's database, for what must happen together with an `append`."""
+        with self._writing, self._begun(self.timeout) as cursor:
+            yield cursor
+
     def _commit(self, group: list[_Ticket]) -> None:
         """Write these events in one transaction. The caller holds the write lock."""
         try:
@@ -167,11 +196,26 @@ class AuditLog:
                 ticket.receipt = receipt
 
     def _transaction(self, events: list[Sealed], timeout: float) -> list[Receipt]:
+        signed = None
+        with self._begun(timeout) as cursor:
+            written = self._stream.write(cursor, events)
+            if self.notary is not None and (signed := self.notary.due(self._stream.id, written.tree)):
+                checkpoints.keep(cursor, signed)
+        self._check_files()
+        self._stream.acknowledge(written)
+        self._observe(events)
+        if self.notary is not None:
+            self.notary.stored(self, signed)
+        return written.receipts
+
+    @contextmanager
+    def _begun(self, timeout: float) -> Iterator[sqlite3.Cursor]:
+        """A transaction on our connection. The caller holds the write lock."""
         connection = self._open()
         try:
             cursor = database.begin(connection, timeout)
             try:
-                written = self._stream.write(cursor, events)
+                yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -179,10 +223,6 @@ class AuditLog:
                 raise
         except sqlite3.Error as error:
             raise database.explain(error, self.path) from error
-        self._check_files()
-        self._stream.acknowledge(written)
-        self._observe(events)
-        return written.receipts
 
     def _observe(self, events: list[Sealed]) -> None:
         for observer in self.observers:
@@ -212,6 +252,44 @@ class AuditLog:
             raise AuditError(f"audit log {self.path} was replaced while in use; restore it, then restart")
         self._files = files
 
+    def scrub(self) -> bool:
+        """Leave no copy of what was erased in the database's files; False where a reader keeps one alive for now."""
+        with self._writing:
+            return database.scrub(self._open(), self.path)
+
+    # -- signing
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Sign for all that this process has recorded; None where that is signed for. Raises AuditError."""
+        if self.notary is None:
+            raise AuditError(f"audit log {self.path} was opened without a key to sign with")
+        with self._writing:
+            with self._begun(self.timeout) as cursor:
+                signed = self.notary.last(self._stream.id, self._stream.head(cursor))
+                if signed is not None:
+                    checkpoints.keep(cursor, signed)
+            self.notary.covers(signed)
+        return signed
+
+    def prover(self, keys: Sequence[Verifier], anchored: Iterable[str] = ()) -> Prover:
+        """What puts proofs together, on the checkpoints here and ``anchored`` elsewhere that one of ``keys`` signed."""
+        from hitl_opa.audit.proofs import Prover
+
+        return Prover(self._select, [*self.notes(), *anchored], keys)
+
+    def notes(self) -> list[str]:
+        """The signed note of every checkpoint in the database."""
+        return checkpoints.notes(self._select)
+
+    def unanchored(self, anchor: str) -> list[tuple[str, int, str]]:
+        """Stream, size and signed note of the checkpoints that this anchor has not got."""
+        return checkpoints.unanchored(self._select, anchor)
+
+    def anchored(self, anchor: str, sizes: Mapping[str, int]) -> None:
+        """Remember that this anchor has got the checkpoints of each stream up to this size."""
+        with self._writing, self._begun(self.timeout) as cursor:
+            checkpoints.anchored(cursor, anchor, sizes)
+
     # -- reading
 
     def records(self, only: Filter | None = None, *, after: int = 0) -> Iterator[Record]:
@@ -226,21 +304,24 @@ class AuditLog:
         return self._reader.tail(n, only or Filter(), follow=follow)
 
     def export(self) -> Iterator[str]:
-        """Every record as a line of JSON (no newline): the leaf as committed to, payload, salt and tree.
+        """Every checkpoint, then every record, as a line of JSON (no newline).
 
-        ``{"leaf": …, "payload": …|null, "salt": hex|null, "seq": …, "stream": …, "tree": hex}``. The text of
+        ``{"checkpoint": note}``, then ``{"leaf": …, "payload": …|null, "salt": hex|null, "seq": …, "stream": …,
+        "tree": hex}``. The text of
         leaf and payload within the line is canonical, so `hitl_opa.audit.verify` can check the lines alone.
         """
         return self._reader.export()
 
-    def verify(self) -> Report:
+    def verify(self, keys: Sequence[Verifier] = (), anchored: Iterable[str] = ()) -> Report:
         """Check every record and name what was edited, dropped, reordered, inserted or truncated.
 
-        Without checkpoints kept elsewhere, this does not see records cut off the end of a stream
-        together with the stream's size, a stream removed whole, or an end of a stream rewritten
-        with all its hashes. Raises AuditError only where the file cannot be opened as an audit log.
+        With ``keys`` the checkpoints in the database, and the notes ``anchored`` elsewhere, are held against
+        it. Without, this does not see records cut off the end of a stream together with the stream's size, a
+        stream removed whole, or an end of a stream rewritten with all its hashes; those in the database alone do
+        not show an end from which checkpoints were cut off too. Raises AuditError only where the file cannot be
+        opened as an audit log.
         """
-        return self._reader.verify()
+        return self._reader.verify(keys, list(anchored))
 
     def _select(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query, in a transaction as short as that: readers must not hold up checkpoints or forks."""
@@ -283,6 +364,8 @@ class AuditLog:
 
     def _after_fork_in_child(self) -> None:
         self._waiting.clear()  # they belong to threads of the parent
+        if self.notary is not None:
+            self.notary.forget()
         self._new_locks()
 
 

@@ -2,12 +2,12 @@
 
 A leaf is hashed with the prefix 0x00 and an inner node with 0x01, so that neither can pass for
 the other. `Tree` is the compact form that a log appends to: the roots of the perfect subtrees,
-O(log n) hashes. Proofs are built from the list of leaf hashes, O(n).
+O(log n) hashes. Proofs are put together from O(log² n) of the trees that a log stored on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -41,12 +41,16 @@ class Tree(NamedTuple):
 
     def root(self) -> bytes:
         """The tree head that RFC 9162 calls MTH."""
-        if not self.peaks:
-            return EMPTY_ROOT
-        root = self.peaks[-1]
-        for peak in self.peaks[-2::-1]:
-            root = node_hash(peak, root)
-        return root
+        return _fold(self.peaks) if self.peaks else EMPTY_ROOT
+
+    def root_from(self, leaf: int) -> bytes | None:
+        """The root over ``leaf`` and all after it, None where no peak starts there."""
+        start = 0
+        for at, peak_bit in enumerate(bit for bit in reversed(range(self.size.bit_length())) if self.size >> bit & 1):
+            if start == leaf:
+                return _fold(self.peaks[at:])
+            start += 1 << peak_bit
+        return None
 
     def pack(self) -> bytes:
         """``size`` as 8 bytes, big endian, then the peaks."""
@@ -66,49 +70,64 @@ def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def root(leaves: Sequence[bytes]) -> bytes:
-    """The head of the tree over these leaf hashes."""
-    tree = Tree()
-    for leaf in leaves:
-        tree = tree.append(leaf)
-    return tree.root()
+def _fold(peaks: Sequence[bytes]) -> bytes:
+    root = peaks[-1]
+    for peak in peaks[-2::-1]:
+        root = node_hash(peak, root)
+    return root
 
 
-def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """The audit path of leaf ``index``, lowest sibling first. Raises ValueError out of range."""
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"no leaf {index} in a tree of {len(leaves)}")
+At = Callable[[int], tuple[Tree, bytes]]
+"""The tree over the first so many leaves (1 or more) of a log, and the hash of the last of them."""
+
+
+def inclusion_proof(index: int, size: int, at: At) -> list[bytes]:
+    """The audit path of leaf ``index`` in the tree of ``size``, lowest sibling first. Raises ValueError."""
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
     path: list[bytes] = []
-    low, high = 0, len(leaves)
+    low, high = 0, size
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            path.append(root(leaves[middle:high]))
+            path.append(_subroot(middle, high, at))
             high = middle
         else:
-            path.append(root(leaves[low:middle]))
+            path.append(_subroot(low, middle, at))
             low = middle
     return path[::-1]
 
 
-def consistency_proof(first: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """The proof that the tree over ``leaves`` extends its first ``first`` leaves (1 <= first <= n)."""
-    if not 1 <= first <= len(leaves):
-        raise ValueError(f"no tree of {first} leaves inside a tree of {len(leaves)}")
+def consistency_proof(first: int, size: int, at: At) -> list[bytes]:
+    """The proof that the tree of ``size`` extends that of its ``first`` leaves (1 <= first <= size)."""
+    if not 1 <= first <= size:
+        raise ValueError(f"no tree of {first} leaves inside a tree of {size}")
     path: list[bytes] = []
-    low, high = 0, len(leaves)
+    low, high = 0, size
     whole = True  # the old tree's own root is known to the verifier while it is still a whole subtree
     while first != high:
         middle = low + _split(high - low)
         if first <= middle:
-            path.append(root(leaves[middle:high]))
+            path.append(_subroot(middle, high, at))
             high = middle
         else:
-            path.append(root(leaves[low:middle]))
+            path.append(_subroot(low, middle, at))
             low, whole = middle, False
     if not whole:
-        path.append(root(leaves[low:high]))
+        path.append(_subroot(low, high, at))
     return path[::-1]
+
+
+def _subroot(low: int, high: int, at: At) -> bytes:
+    """The root over the leaves from ``low`` up to ``high``, a subtree of a tree that holds them."""
+    tree, last = at(high)
+    if high - low == 1:
+        return last
+    root = tree.root_from(low)
+    if root is None:  # a right half, merged with its left: its own halves are found further down
+        middle = low + _split(high - low)
+        root = node_hash(_subroot(low, middle, at), _subroot(middle, high, at))
+    return root
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], head: bytes) -> bool:

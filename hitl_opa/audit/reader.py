@@ -4,49 +4,26 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from hitl_opa.audit import checkpoints
+from hitl_opa.audit.examination import Examination
+from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Record
-from hitl_opa.audit.report import Damage, Problem, Report, merge
+from hitl_opa.audit.notes import Verifier
+from hitl_opa.audit.report import Damage, Problem, Report
 from hitl_opa.audit.verify import Check, Row
+from hitl_opa.audit.witness import Witness
 from hitl_opa.errors import AuditError
 
 _PAGE = 1000
 _POLL_SECONDS = 0.2
-_FIELDS = ("kind", "verdict", "tool", "session")
 
 Select = Callable[..., list[tuple[Any, ...]]]
 """Runs a query in a transaction of its own and returns all rows; text may come as str or bytes."""
-
-
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which records to read; empty fields match all. ``since``: an aware datetime, or RFC 3339 in UTC."""
-
-    kind: str = ""
-    verdict: str = ""
-    tool: str = ""
-    session: str = ""
-    since: datetime | str = ""
-
-    def where(self) -> tuple[str, list[str]]:
-        """A condition on the leaf's text: canonical JSON has one spelling, so a field is a substring."""
-        tests, values = ["TRUE"], []
-        for name in _FIELDS:
-            if value := getattr(self, name):
-                tests.append("instr(leaf, ?) > 0")
-                values.append(f'"{name}":{msgspec.json.encode(str(value)).decode()}')
-        return " AND ".join(tests), values
-
-    def matches(self, leaf: Mapping[str, Any]) -> bool:
-        """Whether the record with this leaf is wanted."""
-        wanted = ((name, getattr(self, name)) for name in _FIELDS)
-        since = self.since if isinstance(self.since, str) else self.since.astimezone(UTC).isoformat()[:26]
-        ours = leaf["hitl"]
-        return leaf["timestamp"] >= since.removesuffix("Z") and all(not v or ours.get(n) == v for n, v in wanted)
 
 
 class Reader:
@@ -78,6 +55,8 @@ class Reader:
             time.sleep(_POLL_SECONDS)
 
     def export(self) -> Iterator[str]:
+        for note in checkpoints.notes(self._select):
+            yield f'{{"checkpoint":{msgspec.json.encode(note).decode()}}}'
         names: dict[int, str] = {}
         for _, stream, seq, leaf, payload, salt, tree in self._rows(Filter(), 0):
             if stream not in names:
@@ -88,19 +67,20 @@ class Reader:
                 f'"stream":"{names.get(stream, "")}","tree":{_hex(tree)}}}'
             )
 
-    def verify(self) -> Report:
+    def verify(self, keys: Sequence[Verifier], anchored: Iterable[str]) -> Report:
         problems = self._check_database()
-        reports: list[Report] = []
+        found = Examination(Witness(anchored, keys))
         try:
+            found = Examination(Witness([*checkpoints.notes(self._select), *anchored], keys))
             for key, name in self._select("SELECT id, stream FROM audit_stream ORDER BY id"):
-                reports.append(self._check_stream(key, _text(name)))
+                found.finish(_text(name), self._walk(key, found.check(_text(name))))
             problems += self._strays()
         except AuditError as error:
             problems.append(Problem(damage=Damage.DATABASE, message=f"reading stopped early: {error}"))
-        return merge(reports, problems)
+        return found.report(problems)
 
-    def _check_stream(self, key: int, name: str) -> Report:
-        check = Check(name)
+    def _walk(self, key: int, check: Check) -> int:
+        """Feed the whole stream to its check; how long the stream should be."""
         last: Any = float("-inf")
         while True:
             rows = self._select(
@@ -120,9 +100,9 @@ class Reader:
                 (key, last, key),
             )
             if not found:
-                raise AuditError(f"stream {name} was removed while it was being read")
+                raise AuditError(f"stream {check.stream} was removed while it was being read")
             if not found[0][1]:
-                return check.finish(found[0][0])
+                return int(found[0][0])
 
     def _strays(self) -> list[Problem]:
         strays = self._select(

@@ -18,6 +18,8 @@ class Damage(StrEnum):
     INSERTED = "inserted"  # it was never appended here
     PAYLOAD = "payload"  # its payload is not the one committed to, or half of it is missing
     TREE = "tree"  # the tree stored after it is not the one that was written
+    REWRITTEN = "rewritten"  # its tree is not the one that a checkpoint was signed for
+    FORGED = "forged"  # a checkpoint that no known key signed
     UNREADABLE = "unreadable"  # it cannot be read as a record at all
     DATABASE = "database"  # the file itself is damaged, or its schema was changed
 
@@ -43,20 +45,28 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamHead(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream as found: how many records it has and its tree head (hex, ``""`` where that is lost)."""
+    """A stream as found: how many records it has and its tree head (hex, ``""`` where that is lost).
+
+    ``signed`` is how many of them the largest checkpoint that agrees was signed for.
+    """
 
     stream: str
     size: int
     root: str
+    signed: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What verifying found. ``erased`` counts records whose payload was erased, which is no damage."""
+    """What verifying found. ``erased`` counts records whose payload was erased, which is no damage.
+
+    ``unchecked`` counts checkpoints that were passed over, as no key to check them with is known.
+    """
 
     records: int
     erased: int
     streams: list[StreamHead]
     problems: list[Problem]
+    unchecked: int = 0
 
     @property
     def ok(self) -> bool:

@@ -83,6 +83,11 @@ class Stream:
         cursor.executemany(self._insert, rows)
         return Written(receipts, key, tree)
 
+    def head(self, cursor: Cursor) -> Tree | None:
+        """The tree as it stands, None where this stream has no record. Raises AuditError where it is not ours."""
+        cursor.execute(self._find, (1, self.id))
+        return None if cursor.fetchone() is None else self._state(cursor, 0)[1]
+
     def acknowledge(self, written: Written) -> None:
         """This is durable: from now on anything less is tampering, and the next write need not look."""
         if written.tree.size > self._acknowledged.size:

@@ -6,21 +6,26 @@ after (it *fits*), and its head is the one that the leaf names (it is *linked*).
 disagree says which record was changed. Then the walk goes on from the tree as stored, which the
 next record checks, so one damaged record does not hide another.
 
-What this cannot see, because nothing outside the file vouches for it: records cut off the end
+What that cannot see, because nothing outside the file vouches for it: records cut off the end
 together with the stream's size, a stream removed whole, or the end of a stream rewritten in full
-with all its hashes. That takes signed checkpoints kept elsewhere.
+with all its hashes. Signed checkpoints show it: at each size that one was made for, the tree must
+have the root that was signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from hitl_opa.audit.leaf import commitment
+from hitl_opa.audit.checkpoint import Checkpoint
+from hitl_opa.audit.leaf import Kind, commitment
 from hitl_opa.audit.merkle import Tree, leaf_hash
-from hitl_opa.audit.report import Damage, Problem, Report, StreamHead, merge
+from hitl_opa.audit.report import Damage, Problem, Report, StreamHead
+from hitl_opa.audit.spans import Spans
+
+_NONE: dict[str, list[tuple[int, int]]] = {}
 
 
 class Row(NamedTuple):
@@ -34,40 +39,30 @@ class Row(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """What a leaf says of itself."""
+    """What a leaf says of itself. ``erased``: the records whose payload it is the erasure of, by stream."""
 
     stream: str
     seq: int
     prev: str
     commitment: str
-
-
-def verify(lines: Iterable[str | bytes]) -> Report:
-    """Check an export (`AuditLog.export`), without the database it came from.
-
-    An export does not say how long its streams should be: a cut-off end shows only in the database.
-    """
-    checks: dict[str, Check] = {}
-    problems = []
-    for number, line in enumerate(lines, 1):
-        try:
-            stream, row = _exported(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-            problems.append(Problem(damage=Damage.UNREADABLE, message=f"line {number} is no exported record: {error}"))
-            continue
-        checks.setdefault(stream, Check(stream)).feed(row)
-    return merge((check.finish(None) for check in checks.values()), problems)
+    erased: dict[str, list[tuple[int, int]]]
 
 
 class Check:
     """The walk over one stream: `feed` it the rows in order of ``seq``, then `finish`."""
 
-    def __init__(self, stream: str) -> None:
-        self._stream = stream
+    def __init__(self, stream: str, signed: Sequence[Checkpoint] = ()) -> None:
+        self.stream = stream
+        self.erased = Spans()  # the places whose payload is gone
+        self.erasures: dict[
+            str, list[tuple[int, int]]
+        ] = {}  # the places whose payload a record here says to have erased
+        self._signed = signed  # smallest first
+        self._at = 0  # the first of them that is still ahead
+        self._proven = 0  # the largest size that one agreed with
         self._tree: Tree | None = Tree()  # the tree before the next record, None where that is not known
         self._next = 0
         self._records = 0
-        self._erased = 0
         self._problems: list[Problem] = []
         self._gaps: list[tuple[int, int]] = []
         self._misfit: tuple[int, Tree] | None = (
@@ -77,6 +72,12 @@ class Check:
         self._shift: tuple[int, int] | None = None  # the first record of a run that stands that far from its place
 
     def feed(self, row: Row) -> None:
+        self._walk(row)
+        while self._at < len(self._signed) and self._signed[self._at].size <= self._next:
+            self._compare(self._signed[self._at])
+            self._at += 1
+
+    def _walk(self, row: Row) -> None:
         self._records += 1
         if not isinstance(row.seq, int) or row.seq < 0:
             self._say(Damage.INSERTED, -1, f"a record stands at {row.seq!r}, which is no place")
@@ -103,6 +104,22 @@ class Check:
             self._say(Damage.TREE, row.seq, "the tree stored after it is damaged")
         self._tree = self._grow(row.seq, claim, leaf, stored)
         self._payload(row, claim)
+        for stream, spans in claim.erased.items():
+            self.erasures.setdefault(stream, []).extend(spans)
+
+    def _compare(self, signed: Checkpoint) -> None:
+        """The tree as it is now with the one that was signed for, where it has that size and is known."""
+        if signed.size != self._next or self._tree is None or self._tree.size != signed.size:
+            return
+        if self._misfit is not None and self._misfit[1].root() == signed.root:
+            at, self._tree = self._misfit
+            self._misfit = None
+            self._say(Damage.TREE, at, "the tree stored after it is not the one that was signed for")
+        if self._tree.root() == signed.root:
+            self._proven = signed.size
+            return
+        said = f"the signed checkpoint over {signed.size} records has another root: something up to there was replaced"
+        self._say(Damage.REWRITTEN, self._proven, said, signed.size - 1)
 
     def finish(self, size: int | None) -> Report:
         """What was found; ``size`` is how many records the stream should have, None where that is unknown."""
@@ -111,15 +128,24 @@ class Check:
             self._shifted_to_the_end(*self._shift)
         for first, last in self._gaps:
             self._say(Damage.DROPPED, first, f"missing; record {last + 1} cannot be checked in full without", last)
-        if size is not None and size > self._next:
-            self._say(Damage.TRUNCATED, self._next, "missing from the end", size - 1)
+        expected = max(size or 0, self._signed[-1].size if self._signed else 0)
+        if expected > self._next:
+            how = (
+                "missing from the end" if expected == size else "missing from the end: a checkpoint was signed for them"
+            )
+            self._say(Damage.TRUNCATED, self._next, how, expected - 1)
         if size is not None and size < self._next:
             self._say(Damage.INSERTED, size, f"the stream has only {size} records", self._next - 1)
         return Report(
             records=self._records,
-            erased=self._erased,
+            erased=len(self.erased),
             streams=[
-                StreamHead(stream=self._stream, size=self._next, root=self._tree.root().hex() if self._tree else "")
+                StreamHead(
+                    stream=self.stream,
+                    size=self._next,
+                    root=self._tree.root().hex() if self._tree else "",
+                    signed=self._proven,
+                )
             ],
             problems=sorted(self._problems, key=lambda p: p.seq),
         )
@@ -134,7 +160,7 @@ class Check:
         self._say(Damage.INSERTED, seq, "another record has its place")
 
     def _place(self, seq: int, claim: Claim) -> None:
-        if claim.stream != self._stream:
+        if claim.stream != self.stream:
             self._say(Damage.INSERTED, seq, f"its leaf belongs to stream {claim.stream[:12]}")
             return
         shift = claim.seq - seq
@@ -156,7 +182,7 @@ class Check:
     def _grow(self, seq: int, claim: Claim, leaf: bytes, stored: Tree | None) -> Tree | None:
         """Check the tree before, the leaf and the tree after against each other; the tree to go on with."""
         hashed = leaf_hash(leaf)
-        aligned = claim.stream == self._stream and (stored is None or stored.size == claim.seq + 1)
+        aligned = claim.stream == self.stream and (stored is None or stored.size == claim.seq + 1)
         if not aligned or self._tree is None or self._tree.size != claim.seq:
             self._resolve(None, fits=False, linked=False)
             if aligned and stored is not None and not _may_end_in(stored, hashed):
@@ -201,7 +227,8 @@ class Check:
 
     def _payload(self, row: Row, claim: Claim) -> None:
         if row.salt is None and row.payload is None:
-            self._erased += bool(claim.commitment)
+            if claim.commitment:
+                self.erased.add(row.seq)
             return
         salt, payload = _bytes(row.salt), _bytes(row.payload)
         if salt is None or payload is None:
@@ -211,7 +238,7 @@ class Check:
 
     def _say(self, damage: Damage, seq: int, message: str, last: int | None = None) -> None:
         problem = Problem(
-            damage=damage, stream=self._stream, seq=seq, last=seq if last is None else last, message=message
+            damage=damage, stream=self.stream, seq=seq, last=seq if last is None else last, message=message
         )
         before = self._problems[-1] if self._problems else None
         if before and before.damage is damage and before.names(seq):
@@ -220,26 +247,6 @@ class Check:
             problem = msgspec.structs.replace(problem, seq=before.seq)
             self._problems.pop()
         self._problems.append(problem)
-
-
-class _Exported(msgspec.Struct, frozen=True):
-    leaf: msgspec.Raw
-    payload: msgspec.Raw
-    salt: str | None
-    seq: int
-    stream: str
-    tree: str
-
-
-_exports = msgspec.json.Decoder(_Exported)
-
-
-def _exported(line: str | bytes) -> tuple[str, Row]:
-    record = _exports.decode(line)
-    payload = bytes(record.payload)
-    salt = None if record.salt is None else bytes.fromhex(record.salt)
-    tree = bytes.fromhex(record.tree)
-    return record.stream, Row(record.seq, bytes(record.leaf), tree, salt, None if payload == b"null" else payload)
 
 
 def _bytes(value: Any) -> bytes | None:
@@ -265,7 +272,14 @@ def _claim(leaf: bytes | None) -> Claim | None:
         return None
     try:
         ours = msgspec.json.decode(leaf)["hitl"]
-        claim = Claim(ours["stream"], ours["seq"], ours["prev"], ours.get("commitment", ""))
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
+        erased = ours["extra"]["erased"] if ours["kind"] == Kind.ERASURE else {}
+        claim = Claim(
+            ours["stream"],
+            ours["seq"],
+            ours["prev"],
+            ours.get("commitment", ""),
+            msgspec.convert(erased, dict[str, list[tuple[int, int]]]) if erased else _NONE,
+        )
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
         return None
-    return claim if [type(part) for part in claim] == [str, int, str, str] else None
+    return claim if [type(part) for part in claim[:4]] == [str, int, str, str] else None

@@ -14,6 +14,8 @@ from hitl_opa.policy.bundle import load_bundle, shipped
 
 if TYPE_CHECKING:
     from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.audit.anchors import Anchor
+    from hitl_opa.audit.notary import Notary
     from hitl_opa.model import Engine
 
 MEMORY = ":memory:"
@@ -54,7 +56,34 @@ def open_audit(config: Config) -> AuditLog:
         return AuditLog.open(MEMORY, redact=redact, suspect=suspect, labels=labels)
     path = config.path(config.audit)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return AuditLog.open(path, redact=redact, suspect=suspect, labels=labels)
+    return AuditLog.open(path, redact=redact, suspect=suspect, labels=labels, notary=open_notary(config))
+
+
+def open_notary(config: Config) -> Notary | None:
+    """Who signs the record. Raises AuditError where the settings want it signed and nobody can."""
+    if config.checkpoints is None:
+        return None
+    from hitl_opa.audit.keys import Keys
+    from hitl_opa.audit.notary import Notary
+
+    settings = config.checkpoints
+    keys = Keys.load(config.path(settings.keys))
+    return Notary(keys, every=settings.every, seconds=settings.seconds, anchors=open_anchors(config))
+
+
+def open_anchors(config: Config) -> list[Anchor]:
+    """The places that keep checkpoints."""
+    from hitl_opa.audit.anchors import FileAnchor, GitAnchor, WebhookAnchor
+
+    found: list[Anchor] = []
+    for anchor in config.checkpoints.anchors if config.checkpoints else ():
+        if anchor.file:
+            found.append(FileAnchor(config.path(anchor.file)))
+        elif anchor.git:
+            found.append(GitAnchor(config.path(anchor.git), push=anchor.push))
+        else:
+            found.append(WebhookAnchor(anchor.webhook, token=anchor.token))
+    return found
 
 
 def open_approvals(config: Config, audit: AuditLog) -> Approvals:
@@ -72,6 +101,9 @@ def known(config: Config) -> Known:
     if config.audit != MEMORY:
         own.append(config.path(config.audit).parent)
     package = Path(__file__).resolve().parent.parent
+    if config.checkpoints is not None:
+        own.append(config.path(config.checkpoints.keys))
+        own += [config.path(place) for a in config.checkpoints.anchors if (place := a.file or a.git)]
     protected = [str(p) for p in own] + [str(config.path(p)) for p in config.protect] + [str(package), str(shipped())]
     return Known(
         protected=tuple(protected),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -12,7 +13,6 @@ from hitl_opa.audit.merkle import (
     consistency_proof,
     inclusion_proof,
     leaf_hash,
-    root,
     verify_consistency,
     verify_inclusion,
 )
@@ -75,22 +75,42 @@ CONSISTENCY = {  # (old size, new size): proof
 }
 
 
+def trees(leaves: list[bytes]) -> list[Tree]:
+    """The tree after each leaf, the empty one first."""
+    found = [Tree()]
+    for leaf in leaves:
+        found.append(found[-1].append(leaf))
+    return found
+
+
+def at(leaves: list[bytes]) -> Callable[[int], tuple[Tree, bytes]]:
+    found = trees(leaves)
+    return lambda size: (found[size], leaves[size - 1])
+
+
+AT = at(LEAVES)
+
+
+def root(leaves: list[bytes]) -> bytes:
+    return trees(leaves)[-1].root()
+
+
 def test_roots() -> None:
     assert Tree().root() == root([]) == EMPTY_ROOT == sha256(b"").digest()
     for size, expected in enumerate(ROOTS, 1):
-        assert root(LEAVES[:size]).hex() == expected
+        assert AT(size)[0].root().hex() == expected
 
 
 @pytest.mark.parametrize(("index", "size"), INCLUSION)
 def test_inclusion(index: int, size: int) -> None:
-    proof = inclusion_proof(index, LEAVES[:size])
+    proof = inclusion_proof(index, size, AT)
     assert [node.hex() for node in proof] == INCLUSION[index, size]
     assert verify_inclusion(LEAVES[index], index, size, proof, bytes.fromhex(ROOTS[size - 1]))
 
 
 @pytest.mark.parametrize(("first", "second"), CONSISTENCY)
 def test_consistency(first: int, second: int) -> None:
-    proof = consistency_proof(first, LEAVES[:second])
+    proof = consistency_proof(first, second, AT)
     assert [node.hex() for node in proof] == CONSISTENCY[first, second]
     heads = [bytes.fromhex(ROOTS[size - 1]) for size in (first, second)]
     assert verify_consistency(first, second, *heads, proof)
@@ -117,15 +137,16 @@ def test_every_proof_of_small_trees_holds_and_no_other(size: int) -> None:
     leaves = _leaves(size)
     head = _recursive_root(leaves)
     assert root(leaves) == head
+    there = at(leaves)
     for index in range(size):
-        proof = inclusion_proof(index, leaves)
+        proof = inclusion_proof(index, size, there)
         assert verify_inclusion(leaves[index], index, size, proof, head)
         assert not verify_inclusion(leaves[index - 1], index, size, proof, head) or size == 1
         assert not verify_inclusion(leaves[index], index + 1, size, proof, head)
         assert not verify_inclusion(leaves[index], index, size, [*proof, head], head)
         assert not verify_inclusion(leaves[index], index, size, proof[:-1], head) or not proof
     for first in range(1, size + 1):
-        proof = consistency_proof(first, leaves)
+        proof = consistency_proof(first, size, there)
         old = _recursive_root(leaves[:first])
         assert verify_consistency(first, size, old, head, proof)
         assert not verify_consistency(first, size, leaf_hash(b"x"), head, proof)
@@ -139,11 +160,11 @@ def test_a_flipped_bit_breaks_a_proof(size: int, data: st.DataObject) -> None:
     leaves = _leaves(size)
     head = root(leaves)
     index = data.draw(st.integers(0, size - 1))
-    proof = inclusion_proof(index, leaves)
+    proof = inclusion_proof(index, size, at(leaves))
     if proof:
-        at, bit = data.draw(st.integers(0, len(proof) - 1)), data.draw(st.integers(0, 255))
-        flipped = int.from_bytes(proof[at], "big") ^ (1 << bit)
-        proof[at] = flipped.to_bytes(32, "big")
+        place, bit = data.draw(st.integers(0, len(proof) - 1)), data.draw(st.integers(0, 255))
+        flipped = int.from_bytes(proof[place], "big") ^ (1 << bit)
+        proof[place] = flipped.to_bytes(32, "big")
         assert not verify_inclusion(leaves[index], index, size, proof, head)
     assert not verify_inclusion(leaf_hash(b"another"), index, size, proof, head)
 
@@ -165,9 +186,9 @@ def test_what_is_no_tree_is_refused(data: bytes) -> None:
 
 def test_proofs_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="no leaf 8"):
-        inclusion_proof(8, LEAVES)
+        inclusion_proof(8, 8, AT)
     with pytest.raises(ValueError, match="no tree of 9"):
-        consistency_proof(9, LEAVES)
+        consistency_proof(9, 8, AT)
     assert not verify_inclusion(LEAVES[0], 1, 1, [], LEAVES[0])
     assert not verify_consistency(0, 8, EMPTY_ROOT, root(LEAVES), [])
     assert not verify_consistency(3, 2, LEAVES[0], LEAVES[0], [])

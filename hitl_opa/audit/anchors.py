@@ -1,0 +1,149 @@
+"""Places outside of the database that keep checkpoints: who can rewrite the record cannot rewrite them too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from hitl_opa.errors import AuditError
+
+FILE = "checkpoints.jsonl"
+_TIMEOUT = 30.0
+
+
+class Anchor(Protocol):
+    """A place that keeps signed checkpoints (the text of the notes). Both raise AuditError."""
+
+    @property
+    def name(self) -> str:
+        """What the place is called, where it is remembered what it has got."""
+
+    def put(self, notes: list[str]) -> None:
+        """Keep these; on return they are kept."""
+
+    def notes(self) -> list[str]:
+        """All that it keeps, oldest first; none where it cannot be read back."""
+
+
+class _Line(msgspec.Struct, frozen=True):
+    checkpoint: str
+
+
+class FileAnchor:
+    """A file that is only appended to: JSON lines, ``{"checkpoint": note}``.
+
+    It is worth something where the writer of the record may append to it and no more (``chattr +a``, another
+    machine's share, write-once storage).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.name = f"file:{path}"
+
+    def put(self, notes: list[str]) -> None:
+        data = b"".join(msgspec.json.encode(_Line(note)) + b"\n" for note in notes)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                if os.write(descriptor, data) != len(data):  # whoever reads it sees a cut line, and says so
+                    raise OSError("only a part could be written")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise AuditError(f"anchor {self._path}: {error.strerror or error}") from error
+
+    def notes(self) -> list[str]:
+        try:
+            return read_notes(self._path.read_bytes().splitlines(), str(self._path))
+        except OSError as error:
+            raise AuditError(f"anchor {self._path}: {error.strerror or error}") from error
+
+
+class GitAnchor:
+    """A git repository: each time a commit that appends to ``checkpoints.jsonl``, pushed where there is a remote.
+
+    Read back is every line that any commit ever added, so that cutting the file short hides nothing.
+    """
+
+    def __init__(self, repository: Path, *, push: bool = False) -> None:
+        self._repository = repository
+        self._push = push
+        self.name = f"git:{repository}"
+
+    def put(self, notes: list[str]) -> None:
+        FileAnchor(self._repository / FILE).put(notes)
+        self._git("add", "--", FILE)
+        self._git(
+            *("-c", "user.name=hitl-opa", "-c", "user.email=hitl-opa@localhost", "-c", "core.hooksPath=/dev/null"),
+            *("commit", "--quiet", "--no-verify", "--message", f"{len(notes)} checkpoint(s) of the audit log"),
+            *("--", FILE),
+        )
+        if self._push:
+            self._git("push", "--quiet")
+
+    def notes(self) -> list[str]:
+        shown = self._git(
+            "log", "--all", "--reverse", "--patch", "--format=", "--no-color", "--no-ext-diff", "--", FILE
+        )
+        return read_notes((line[1:] for line in shown.splitlines() if line.startswith(b"+{")), self.name)
+
+    def _git(self, *arguments: str) -> bytes:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(self._repository), *arguments], capture_output=True, timeout=_TIMEOUT, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise AuditError(f"anchor {self.name}: git: {error}") from error
+        if done.returncode:
+            raise AuditError(f"anchor {self.name}: git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout
+
+
+class WebhookAnchor:
+    """An address that gets ``{"checkpoints": [note, …]}`` by POST and answers 2xx once it has kept them."""
+
+    def __init__(self, url: str, *, token: str = "") -> None:
+        if not url.startswith(("https://", "http://")):
+            raise AuditError(f"anchor {url}: an address starts with https:// or http://")
+        self._url = url
+        self._token = token
+        self.name = f"webhook:{url}"
+
+    def put(self, notes: list[str]) -> None:
+        headers = {"content-type": "application/json"}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        body = msgspec.json.encode({"checkpoints": notes})
+        request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")  # noqa: S310  checked above
+        try:
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=_TIMEOUT):
+                return
+        except (OSError, ValueError) as error:  # HTTPError and URLError among them
+            raise AuditError(f"anchor {self._url}: {error}") from error
+
+    def notes(self) -> list[str]:
+        return []
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A POST that is redirected becomes a GET, whose 200 would say nothing."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def read_notes(lines: Iterable[bytes], where: str) -> list[str]:
+    """The notes in lines of an anchor's file. Raises AuditError."""
+    try:
+        return [msgspec.json.decode(line, type=_Line).checkpoint for line in lines if line.strip()]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise AuditError(f"anchor {where}: a line in it is no checkpoint: {error}") from None

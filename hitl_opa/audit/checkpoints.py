@@ -1,0 +1,47 @@
+"""Checkpoints as rows beside the record, and how far each anchor has got them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hitl_opa.audit.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from hitl_opa.audit.reader import Select
+    from hitl_opa.audit.stream import Cursor
+
+_NOTES = "SELECT note FROM audit_checkpoint ORDER BY stream, size"
+_UNANCHORED = (
+    "SELECT c.stream, c.size, c.note FROM audit_checkpoint c LEFT JOIN audit_anchored a "
+    "ON a.stream = c.stream AND a.anchor = ? WHERE a.size IS NULL OR a.size < c.size ORDER BY c.stream, c.size"
+)
+_KEEP = "INSERT INTO audit_checkpoint (stream, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_ANCHORED = (
+    "INSERT INTO audit_anchored (anchor, stream, size) VALUES (?, ?, ?) "
+    "ON CONFLICT (anchor, stream) DO UPDATE SET size = excluded.size"
+)
+
+
+def notes(select: Select) -> list[str]:
+    """All signed notes, whatever is in them by now."""
+    return [_text(note) for (note,) in select(_NOTES)]
+
+
+def keep(cursor: Cursor, signed: Checkpoint) -> None:
+    """Store one in this transaction."""
+    cursor.execute(_KEEP, (signed.stream, signed.size, signed.note))
+
+
+def unanchored(select: Select, anchor: str) -> list[tuple[str, int, str]]:
+    """Stream, size and note of those that this anchor has not got."""
+    return [(_text(stream), int(size), _text(note)) for stream, size, note in select(_UNANCHORED, (anchor,))]
+
+
+def anchored(cursor: Cursor, anchor: str, sizes: Mapping[str, int]) -> None:
+    """This anchor has got them up to these sizes."""
+    cursor.executemany(_ANCHORED, [(anchor, stream, size) for stream, size in sizes.items()])
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
