@@ -57,6 +57,11 @@ generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
 	@for bench in benchmarks/decide.py benchmarks/audit.py benchmarks/serve.py; do $(BIN)/python $$bench || exit 1; done
 
+.PHONY: crash
+crash: $(VENV)/.dev ## Kill writers of the record in mid-write, 200 times; 10,000 tamperings (minutes)
+	HITL_CRASHES=200 $(BIN)/pytest -q -s tests/audit/test_concurrency.py -k killed --timeout 1200
+	HITL_TAMPERINGS=10000 $(BIN)/pytest -q tests/audit/test_signed_tampering.py -k random --timeout 1200
+
 .PHONY: quality
 quality: $(VENV)/.dev ## Rates on labelled calls: make quality CORPORA=directory (writes docs/policy-quality.md)
 	@test -n "$(CORPORA)" || { echo 'say where the labelled calls are: make quality CORPORA=directory'; exit 2; }

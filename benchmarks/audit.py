@@ -2,8 +2,8 @@
 
 Both write the same decision event to the same disk, interleaved, so that a slow moment hits both.
 Budget: the ratio of the medians is at most 1.3. Beside it the same with the secrets detector in
-front, as the guard has it. Then what several writers of one file get done together (two processes:
-at least as much as half of one alone), and how fast a log is verified and read.
+front, as the guard has it, and with signed checkpoints. Then what several writers of one file get done
+together (two processes: at least as much as half of one alone), and how fast a log is verified and read.
 
     python benchmarks/audit.py [--json] [--appends N] [--verify N] [--directory DIR]
 """
@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import statistics
 import sys
 import tempfile
@@ -31,6 +32,8 @@ import msgspec
 
 from hitl_opa.audit import AuditLog, Event
 from hitl_opa.audit.canonical import canonical
+from hitl_opa.audit.keys import Keys
+from hitl_opa.audit.notary import Notary
 from hitl_opa.facts import redact
 from hitl_opa.facts.secrets import suspect
 from hitl_opa.model import (
@@ -102,6 +105,8 @@ def appends(directory: Path, count: int) -> dict[str, Any]:
     plain: list[float] = []
     recorded: list[float] = []
     redacted: list[float] = []
+    signed: list[float] = []
+    keys = Keys.new(directory / "keys.json", "benchmark")
     descriptor = os.open(directory / "plain.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def line(event: Event) -> None:
@@ -111,6 +116,7 @@ def appends(directory: Path, count: int) -> dict[str, Any]:
     with (
         AuditLog.open(directory / "audit.db") as log,
         AuditLog.open(directory / "redacted.db", redact=redact, suspect=suspect) as guarded,
+        AuditLog.open(directory / "signed.db", notary=Notary(keys, every=100)) as notarised,
     ):
         for number in range(-50, count):
             event = sample(abs(number))
@@ -118,13 +124,14 @@ def appends(directory: Path, count: int) -> dict[str, Any]:
                 (plain, partial(line, event)),
                 (recorded, partial(log.append, event)),
                 (redacted, partial(guarded.append, event)),
+                (signed, partial(notarised.append, event)),
             ]
-            first = number % 3  # no one always follows the same other
+            first = number % 4  # no one always follows the same other
             for times, run in runs[first:] + runs[:first]:
                 taken = timed(run)
                 if number >= 0:
                     times.append(taken)
-        if not log.verify().ok:
+        if not log.verify().ok or not notarised.verify(keys.verifiers()).ok:
             raise SystemExit("the log does not verify")
     os.close(descriptor)
 
@@ -137,7 +144,9 @@ def appends(directory: Path, count: int) -> dict[str, Any]:
         "plain_ms": {"p50": statistics.median(plain), "p99": percentile(plain, 0.99)},
         "record_ms": {"p50": statistics.median(recorded), "p99": percentile(recorded, 0.99)},
         "redacted_ms": {"p50": statistics.median(redacted), "p99": percentile(redacted, 0.99)},
+        "signed_ms": {"p50": statistics.median(signed), "p99": percentile(signed, 0.99)},
         "ratio": ratio(recorded, range(count)),
+        "ratio_signed": ratio(signed, range(count)),
         "ratio_redacted": ratio(redacted, range(count)),
         "ratio_ci95": [low, high],
         "budget": BUDGET,
@@ -196,20 +205,30 @@ def processes(directory: Path, number: int, seconds: float) -> dict[str, Any]:
 
 
 def reading(directory: Path, count: int) -> dict[str, Any]:
-    """Verifying and reading a log of ``count`` records (written a thousand to a commit to save time)."""
+    """Verifying, proving and reading a signed log of ``count`` records (written a thousand to a commit)."""
     path = directory / "large.db"
-    with AuditLog.open(path) as log:
+    keys = Keys.new(directory / "large.json", "benchmark")
+    with AuditLog.open(path, notary=Notary(keys)) as log:
         for start in range(0, count, 1000):
             log.write([log.seal(sample(number)) for number in range(start, min(start + 1000, count))])
-        verify_ms = timed(log.verify)
+        log.checkpoint()
+        report = log.verify(keys.verifiers())
+        if not report.ok or report.streams[0].signed != count:
+            raise SystemExit("the log does not verify")
+        verify_ms = timed(lambda: log.verify(keys.verifiers()))
         tail_ms = timed(lambda: list(log.tail(20)))
         scan_ms = timed(lambda: sum(1 for _ in log.records()))
+        (record,) = list(log.tail(1))
+        prove_ms = timed(lambda: log.prover(keys.verifiers()).inclusion(record))
     return {
         "records": count,
         "bytes_per_record": path.stat().st_size / count,
+        "verify_seconds": verify_ms / 1e3,
         "verify_per_second": count / verify_ms * 1e3,
         "read_per_second": count / scan_ms * 1e3,
         "tail_20_ms": tail_ms,
+        "prove_ms": prove_ms,
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
@@ -253,6 +272,11 @@ def show(result: dict[str, Any]) -> None:
             f"p50 {append['redacted_ms']['p50']:.3f} ms",
             f"p99 {append['redacted_ms']['p99']:.3f} ms, {append['ratio_redacted']:.2f} x",
         ),
+        (
+            "signed, a checkpoint each 100",
+            f"p50 {append['signed_ms']['p50']:.3f} ms",
+            f"p99 {append['signed_ms']['p99']:.3f} ms, {append['ratio_signed']:.2f} x",
+        ),
         ("canonical JSON of the document", f"{result['encode_ms'] * 1e3:.0f} us", ""),
         *((f"appends, {c['threads']} threads", f"{c['per_second']:,.0f} /s", "") for c in result["concurrent"]),
         *(
@@ -264,7 +288,12 @@ def show(result: dict[str, Any]) -> None:
             for p in result["processes"]
         ),
         ("two processes / one", f"{result['shared']['ratio']:.2f} x", f"floor {result['shared']['floor']}"),
-        ("verify", f"{read['verify_per_second']:,.0f} records/s", f"{read['records']:,} records"),
+        (
+            "verify, with its checkpoints",
+            f"{read['verify_per_second']:,.0f} records/s",
+            f"{read['records']:,} records in {read['verify_seconds']:.1f} s, {read['memory_mb']:.0f} MB",
+        ),
+        ("proof of a record", f"{read['prove_ms']:.1f} ms", "checkpoints of the log read, too"),
         ("read", f"{read['read_per_second']:,.0f} records/s", f"{read['bytes_per_record']:,.0f} bytes a record"),
         ("last 20", f"{read['tail_20_ms']:.1f} ms", ""),
     ]

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from hitl_opa.audit.merkle import HASH_BYTES, Tree
+from hitl_opa.audit.merkle import HASH_BYTES
 from hitl_opa.audit.notes import Signer, Verifier, open_note, sign
 from hitl_opa.errors import AuditError
 
@@ -40,12 +40,12 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         return self.origin.rpartition("/")[2]
 
 
-def checkpoint(stream: str, tree: Tree, *, time: str, signers: Iterable[Signer]) -> Checkpoint:
+def checkpoint(stream: str, size: int, root: bytes, *, time: str, signers: Iterable[Signer]) -> Checkpoint:
     """Sign for this tree, with every signer; the first one's name is the log's."""
     by = list(signers)
-    origin, root = f"{by[0].name}/{stream}", tree.root()
-    text = f"{origin}\n{tree.size}\n{base64.b64encode(root).decode()}\n{_TIME}{time}\n"
-    return Checkpoint(origin=origin, size=tree.size, root=root, time=time, note=sign(text, by))
+    origin = f"{by[0].name}/{stream}"
+    text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n{_TIME}{time}\n"
+    return Checkpoint(origin=origin, size=size, root=root, time=time, note=sign(text, by))
 
 
 def open_checkpoint(note: str, keys: Iterable[Verifier]) -> Checkpoint:

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 _NAMED = ("kind", "verdict", "tool", "session", "agent", "risk", "reviewer", "call_id")
-_OUTER = {"principal": "requested_by", "decision_id": "decision_id"}
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which records to read; empty fields match all.
 
-    ``since`` (included) and ``before`` (not): an aware datetime, or RFC 3339 in UTC. ``rule``: one of the
-    rules that gave a reason. ``text``: stands somewhere in leaf or payload, capitals or not.
+    ``since`` (included) and ``before`` (not): an aware datetime, or RFC 3339 in UTC. ``decision_id``: how it
+    starts. ``rule``: one of those that gave a reason. ``text``: stands somewhere in leaf or payload, capitals
+    or not.
     """
 
     kind: str = ""
@@ -37,13 +37,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     def where(self) -> tuple[str, list[str]]:
         """A condition on leaf and payload: canonical JSON has one spelling, so a field is a substring."""
         tests, values = ["TRUE"], []
-        for name in (*_NAMED, *_OUTER):
-            if value := getattr(self, name):
-                tests.append("instr(leaf, ?) > 0")
-                values.append(f'"{_OUTER.get(name, name)}":{_json(value)}')
-        if self.rule:
+        held = [f'"{name}":{_json(value)}' for name in _NAMED if (value := getattr(self, name))]
+        held += [f'"requested_by":{_json(self.principal)}'] * bool(self.principal)
+        held += [f'"decision_id":{_json(self.decision_id)[:-1]}'] * bool(self.decision_id)
+        held += [_json(self.rule)] * bool(self.rule)
+        for part in held:
             tests.append("instr(leaf, ?) > 0")
-            values.append(_json(self.rule))
+            values.append(part)
         if self.text:
             tests.append("(instr(lower(leaf), lower(?)) > 0 OR instr(lower(coalesce(payload, '')), lower(?)) > 0)")
             values += [_json(self.text)[1:-1]] * 2
@@ -57,7 +57,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             at >= _utc(self.since)
             and (not self.before or at < _utc(self.before))
             and all(not (value := getattr(self, name)) or ours.get(name) == value for name in _NAMED)
-            and all(not (value := getattr(self, name)) or leaf.get(key) == value for name, key in _OUTER.items())
+            and (not self.principal or leaf.get("requested_by") == self.principal)
+            and (not self.decision_id or str(leaf.get("decision_id", "")).startswith(self.decision_id))
             and (not self.rule or self.rule in ours.get("rules", ()))
         )
 

@@ -15,7 +15,7 @@ from hitl_opa.audit import checkpoints, database
 from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, Suspect, seal
 from hitl_opa.audit.reader import Reader
-from hitl_opa.audit.report import Report
+from hitl_opa.audit.report import Report, StreamHead
 from hitl_opa.audit.stream import Cursor, Stream
 from hitl_opa.errors import AuditError
 
@@ -277,6 +277,17 @@ class AuditLog:
 
         return Prover(self._select, [*self.notes(), *anchored], keys)
 
+    def notarise(self, heads: Iterable[StreamHead]) -> int:
+        """Sign for streams as `verify` found them, those of other processes too; how many. Raises AuditError."""
+        if self.notary is None:
+            raise AuditError(f"audit log {self.path} was opened without a key to sign with")
+        signed = [self.notary.sign(head.stream, head.size, bytes.fromhex(head.root)) for head in heads if head.root]
+        if signed:
+            with self.transaction() as cursor:
+                for one in signed:
+                    checkpoints.keep(cursor, one)
+        return len(signed)
+
     def notes(self) -> list[str]:
         """The signed note of every checkpoint in the database."""
         return checkpoints.notes(self._select)
@@ -302,6 +313,13 @@ class AuditLog:
     def tail(self, n: int = 20, *, follow: bool = False, only: Filter | None = None) -> Iterator[Record]:
         """The last ``n`` records, oldest first; with ``follow`` also, without end, those to come."""
         return self._reader.tail(n, only or Filter(), follow=follow)
+
+    def about(self, which: str) -> list[Record]:
+        """The records of one call: ``which`` is its id, or how its decision's id starts. Raises AuditError."""
+        found = self._reader.about(which)
+        if not found:
+            raise AuditError(f"the record has nothing about {which!r}: see `hitl-opa audit tail` for ids")
+        return found
 
     def export(self) -> Iterator[str]:
         """Every checkpoint, then every record, as a line of JSON (no newline).

@@ -48,17 +48,17 @@ class Notary:
             raise AuditError(f"audit keys {self._keys.path}: none of them signs any more; hitl-opa audit key rotate")
         return found
 
-    def sign(self, stream: str, tree: Tree) -> Checkpoint:
-        """The checkpoint of this tree."""
-        return checkpoint(stream, tree, time=timestamp(time.time_ns()), signers=self.signers())
+    def sign(self, stream: str, size: int, root: bytes) -> Checkpoint:
+        """The checkpoint of a tree of this size and root."""
+        return checkpoint(stream, size, root, time=timestamp(time.time_ns()), signers=self.signers())
 
     def due(self, stream: str, tree: Tree) -> Checkpoint | None:
         """The checkpoint to store together with the record that made this tree, if it is time for one."""
-        return self.sign(stream, tree) if tree.size - self._covered >= self._every else None
+        return self.sign(stream, tree.size, tree.root()) if tree.size - self._covered >= self._every else None
 
     def last(self, stream: str, tree: Tree | None) -> Checkpoint | None:
         """The checkpoint of all there is, if the one before does not say as much."""
-        return self.sign(stream, tree) if tree is not None and tree.size > self._covered else None
+        return self.sign(stream, tree.size, tree.root()) if tree is not None and tree.size > self._covered else None
 
     def stored(self, log: AuditLog, signed: Checkpoint | None) -> None:
         """A record is on the disk, perhaps with a checkpoint; the clock for the next one runs."""

@@ -54,6 +54,16 @@ class Reader:
                 yield record
             time.sleep(_POLL_SECONDS)
 
+    def about(self, which: str) -> list[Record]:
+        found = list(self.records(Filter(call_id=which))) if which else []
+        if found or not which:
+            return found
+        found = list(self.records(Filter(decision_id=which)))
+        ids = {record.leaf["decision_id"] for record in found}
+        if len(ids) > 1:
+            raise AuditError(f"{len(ids)} decisions have an id that starts with {which!r}: give more of it")
+        return found
+
     def export(self) -> Iterator[str]:
         for note in checkpoints.notes(self._select):
             yield f'{{"checkpoint":{msgspec.json.encode(note).decode()}}}'

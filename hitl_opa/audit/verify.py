@@ -118,6 +118,8 @@ class Check:
         if self._tree.root() == signed.root:
             self._proven = signed.size
             return
+        if self._proven == signed.size:  # another one over as many agrees: the two contradict each other
+            return
         said = f"the signed checkpoint over {signed.size} records has another root: something up to there was replaced"
         self._say(Damage.REWRITTEN, self._proven, said, signed.size - 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from hitl_opa.audit.checkpoint import Checkpoint, open_checkpoint
 from hitl_opa.audit.notes import Verifier
@@ -33,6 +34,18 @@ class Witness:
                 self.streams.setdefault(found.stream, []).append(found)
         for signed in self.streams.values():
             signed.sort(key=lambda c: c.size)
+            for one, other in pairwise(signed):
+                if one.size == other.size and one.root != other.root:
+                    self.problems.append(
+                        Problem(
+                            damage=Damage.REWRITTEN,
+                            stream=one.stream,
+                            seq=0,
+                            last=one.size - 1,
+                            message=f"two checkpoints over {one.size} records name different roots: "
+                            "a key of this log signed for two histories",
+                        )
+                    )
 
     def of(self, stream: str) -> list[Checkpoint]:
         """Those of one stream, smallest first."""

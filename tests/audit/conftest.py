@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hitl_opa.audit import AuditLog, Event, Kind
+from hitl_opa.audit.keys import Keys
 
 
 @pytest.fixture
@@ -26,3 +27,8 @@ def event() -> Callable[..., Event]:
         return Event(kind=Kind.DECISION, decision_id=f"d{number}", **{**values, **fields})
 
     return make
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys.new(tmp_path / "keys.json", "log")

@@ -1,0 +1,131 @@
+"""What commands on the record share: where it is, which part of it is meant, what vouches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hitl_opa.audit import AuditLog, Filter
+from hitl_opa.audit.notes import Verifier
+from hitl_opa.config import Config, load_config
+from hitl_opa.errors import AuditError, ConfigError
+from hitl_opa.guard.opening import MEMORY, open_anchors, open_audit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS = ["decision", "review", "approval", "outcome", "permission_request", "erasure", "note"]
+TIME = "2026-01-31 or 2026-01-31T12:00:00Z"
+
+
+def place(command: F) -> F:
+    """``--json``, ``--db`` and ``--config``."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--db", type=click.Path(path_type=Path), help="The record's database.  [default: the settings']"),
+        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
+    ):
+        command = option(command)
+    return command
+
+
+def filters(command: F) -> F:
+    """The options that `chosen` makes a `Filter` of."""
+    for option in reversed(
+        (
+            click.option("--kind", type=click.Choice(KINDS), help="Only records of this kind."),
+            click.option("--verdict", metavar="VERDICT", help="allow, ask, deny; of reviews: approve, reject, edit."),
+            click.option("--risk", type=click.Choice(["low", "medium", "high", "critical"])),
+            click.option("--tool", help="Only this tool's calls."),
+            click.option("--rule", help="Only calls that this rule had something to say about."),
+            click.option("--session", help="Only this session's."),
+            click.option("--agent", help="Only this agent's."),
+            click.option("--principal", help="Only those on behalf of this principal."),
+            click.option("--reviewer", help="Only what this reviewer said."),
+            click.option("--since", metavar="TIME", help=f"Only from this time on: {TIME}, or 30d ago."),
+            click.option("--before", metavar="TIME", help="Only before this time."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def chosen(options: dict[str, Any], text: str = "") -> Filter:
+    """The filter of the options of `filters`, taken out of ``options``."""
+    values = {name: options.pop(name) or "" for name in Filter.__struct_fields__ if name in options}
+    for name in ("since", "before"):
+        values[name] = moment(values[name], name)
+    return Filter(**values, text=text)
+
+
+def moment(text: str | None, option: str = "since") -> datetime | str:
+    """A time as typed, in UTC where it names no zone; ``30d`` is so many days ago."""
+    if not text:
+        return ""
+    try:
+        if text.endswith("d") and text[:-1].isdigit():
+            return datetime.now(UTC) - timedelta(days=int(text[:-1]))
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"--{option} {text}: write {TIME}, or 30d for 30 days ago") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def open_record(config: Path | None = None, db: Path | None = None) -> AuditLog:
+    """The record, to be read. Raises ConfigError or AuditError, which say what to do."""
+    if db is None:
+        db = _database(load_config(config))
+    _must_exist(db)
+    return AuditLog.open(db, readonly=True)
+
+
+def open_to_write(config: Path | None = None, db: Path | None = None) -> AuditLog:
+    """The record, to be changed as the guard would: redacted, and signed where the settings have a key."""
+    settings = load_config(config) if db is None else load_config(config, audit=str(db.absolute()))
+    _must_exist(_database(settings))
+    return open_audit(settings)
+
+
+def known_keys(config: Path | None = None, files: Sequence[Path] = ()) -> list[Verifier]:
+    """The public keys in ``files``, or else those of the settings; none where there are none."""
+    from hitl_opa.audit.keys import Keys, read_verifiers
+
+    if files:
+        return [key for file in files for key in read_verifiers(_read(file).decode(errors="replace"))]
+    settings = load_config(config)
+    if settings.checkpoints is None:
+        return []
+    return Keys.load(settings.path(settings.checkpoints.keys)).verifiers()
+
+
+def known_notes(config: Path | None = None, places: Sequence[Path] = ()) -> list[str]:
+    """The checkpoints that ``places`` (files, git repositories) keep, or else the settings' anchors."""
+    from hitl_opa.audit.anchors import Anchor, FileAnchor, GitAnchor
+
+    anchors: Sequence[Anchor]
+    if places:
+        anchors = [GitAnchor(path) if path.is_dir() else FileAnchor(path) for path in places]
+    else:
+        anchors = open_anchors(load_config(config))
+    return [note for anchor in anchors for note in anchor.notes()]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or error}") from None
+
+
+def _database(settings: Config) -> Path:
+    if settings.audit == MEMORY:
+        raise ConfigError("these settings keep the record in memory only (audit: ':memory:'); there is no file")
+    return settings.path(settings.audit)
+
+
+def _must_exist(db: Path) -> None:
+    if not db.exists():
+        raise AuditError(f"{db}: there is no record yet; it starts with the first call that a guard decides")
