@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import cache
 from typing import Any
 
 import msgspec
 
+from hitl_opa.audit import AuditLog
+from hitl_opa.config import Config
 from hitl_opa.errors import EngineUnavailable
+from hitl_opa.guard import Guard
+from hitl_opa.guard.opening import open_engine
+from hitl_opa.guard.referee import GuardReferee
 from hitl_opa.model import Answer, Choice, Question, ReviewRequest
 
 
@@ -42,11 +48,11 @@ class FakeEngine:
             raise answer
         return answer(document) if callable(answer) else answer
 
-    async def evaluate(self, document: bytes) -> bytes:
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
         answer = self._next(document)
         return await answer if isinstance(answer, Awaitable) else answer
 
-    def evaluate_sync(self, document: bytes) -> bytes:
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
         answer = self._next(document)
         if isinstance(answer, Awaitable):
             raise EngineUnavailable("no loop")
@@ -58,6 +64,13 @@ class FakeEngine:
     async def close(self) -> None: ...
 
     def close_sync(self) -> None: ...
+
+
+@cache
+def referee() -> GuardReferee:
+    """What the shipped policies say of votes and of edits."""
+    audit = AuditLog.open(":memory:")
+    return GuardReferee(lambda: Guard(engine=open_engine(Config()), audit=audit))
 
 
 class Says:

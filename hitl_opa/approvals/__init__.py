@@ -5,7 +5,22 @@
 
 from __future__ import annotations
 
-from hitl_opa.approvals.approval import Approval, Terms, Vote
+from hitl_opa.approvals.approval import CATEGORIES, KINDS, Approval, Edit, Person, Query, Vote
 from hitl_opa.approvals.states import LIVE, MOVES, State, may_move
+from hitl_opa.approvals.terms import Step, Terms
 
-__all__ = ["LIVE", "MOVES", "Approval", "State", "Terms", "Vote", "may_move"]
+__all__ = [
+    "CATEGORIES",
+    "KINDS",
+    "LIVE",
+    "MOVES",
+    "Approval",
+    "Edit",
+    "Person",
+    "Query",
+    "State",
+    "Step",
+    "Terms",
+    "Vote",
+    "may_move",
+]

@@ -7,38 +7,68 @@ from typing import Any
 import msgspec
 
 from hitl_opa.approvals.states import State
+from hitl_opa.approvals.terms import Terms
+
+CATEGORIES = ("classification-miss", "missing-context", "tool-failure", "policy-violation")
+"""What a reviewer may say was wrong with a call that they reject or edit."""
+
+KINDS = ("call", "question", "plan")
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How policy wants it approved. Times in seconds.
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Who decides. ``auth`` says how they are known (``login``, ``session``, ``key``, ``link`` …),
+    ``authenticated_at`` when they last proved it, in seconds since the epoch (0: never).
 
-    ``each``: lists of approvers, one of each list has to agree; ``quorum`` people in all.
-    ``permission``: ``confirm``, or ``approve``, which takes a typed phrase.
+    ``roles`` are what they may do here (viewer, reviewer, admin), ``groups`` whom they may speak for.
     """
 
-    permission: str = "confirm"
-    quorum: int = 1
-    approvers: list[str] = []
-    each: list[list[str]] = []
-    expires_in: float = 86_400
-    execution_expires_in: float = 900
+    name: str
+    groups: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset({"reviewer"})
+    auth: str = ""
+    authenticated_at: float = 0.0
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reviewer said, with the groups that gave them the right. ``at``: seconds since the epoch."""
+    """What one reviewer said, with the groups that gave them the right. ``at``: seconds since the epoch.
+
+    ``channel``: where they said it (cli, inbox, api, slack, email, session); ``category``: one of
+    `CATEGORIES` or ``""``; ``look_ms``: how long they looked, 0 where nobody measured it; ``seen``:
+    digest of what they were shown.
+    """
 
     reviewer: str
     groups: list[str]
     approves: bool
     reason: str
     at: float
+    channel: str = ""
+    category: str = ""
+    look_ms: float = 0.0
+    seen: str = ""
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """Who put another input in place of the asked one, and what policy said of it (secrets replaced).
+
+    ``digest`` is what the edited call binds to.
+    """
+
+    by: str
+    at: float
+    digest: str
+    document: dict[str, Any]
+    decision: dict[str, Any]
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """One approval. ``digest`` is what it binds to; times are seconds since the epoch, 0 where not reached.
 
-    ``document`` and ``decision`` are what reviewers are shown (JSON-like, secrets replaced), ``stakes``
-    what the decision was when it was asked: a later one that is stricter voids the approval.
+    ``kind``: one of `KINDS`. ``document`` and ``decision`` are what reviewers are shown (JSON-like,
+    secrets replaced); a later decision that is stricter voids the approval. ``run`` finds the session
+    again. ``edited`` runs in place of the asked input, and ``edit`` says who wanted it so; ``answers``
+    are those to a question. ``escalated``: how many steps of the escalation were taken; ``scope``:
+    what calls equal to this one share, whatever their session.
     """
 
     id: str
@@ -57,6 +87,14 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     rationale: str
     requested_at: float
     expires_at: float
+    kind: str = "call"
+    run: str = ""
+    scope: str = ""
+    edited: dict[str, Any] | None = None
+    edit: Edit | None = None
+    answers: dict[str, str] | None = None
+    escalated: int = 0
+    viewed_at: float = 0.0
     decided_at: float = 0.0
     execution_expires_at: float = 0.0
     started_at: float = 0.0
@@ -69,3 +107,29 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         """Who decided, for a sentence."""
         approves = self.state is not State.DENIED
         return ", ".join(vote.reviewer for vote in self.votes if vote.approves == approves)
+
+    @property
+    def shown(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Document and decision of what would run: the edited input's, where there is one."""
+        return (self.edit.document, self.edit.decision) if self.edit else (self.document, self.decision)
+
+    @property
+    def escalated_to(self) -> list[str]:
+        """Who may decide too, since nobody did in time."""
+        return sorted({name for step in self.terms.escalation[: self.escalated] for name in step.to})
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which approvals to list: all that are given must hold, newest first.
+
+    ``text`` is searched for in what reviewers are shown; ``after`` is the id of the last one of the page before.
+    """
+
+    states: frozenset[State] = frozenset()
+    text: str = ""
+    agent: str = ""
+    tool: str = ""
+    risk: str = ""
+    session: str = ""
+    after: str = ""
+    limit: int = 200

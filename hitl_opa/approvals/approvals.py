@@ -5,50 +5,88 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from hitl_opa.approvals.approval import Approval, Terms, Vote
+from hitl_opa.approvals import events
+from hitl_opa.approvals.approval import CATEGORIES, Approval, Edit, Person, Query, Vote
+from hitl_opa.approvals.ballots import ballot_of, counting, judged, place
+from hitl_opa.approvals.clocks import advance
 from hitl_opa.approvals.states import LIVE, State
 from hitl_opa.approvals.store import Store, Transaction
-from hitl_opa.audit import AuditLog, Event, Kind, digest
+from hitl_opa.approvals.terms import Terms, stricter, terms_of
+from hitl_opa.audit import AuditLog, Event
 from hitl_opa.audit.leaf import Redact
 from hitl_opa.errors import ApprovalError
-from hitl_opa.model import Decision, Document
+from hitl_opa.model import Decision, Document, Judgement, Referee, Verdict
 
 ENDINGS = {"ran": State.EXECUTED, "failed": State.FAILED, "blocked": State.FAILED}
+GIVEN = frozenset({State.APPROVED, State.EXECUTING, State.EXECUTED, State.FAILED, State.UNKNOWN, State.LAPSED})
+"""States that an approval only reaches once people (or policy, for them) have approved it."""
+
+_TRIES = 20  # votes that come in between two looks at the same approval
 
 
 class Approvals:
     """The approvals of one record. ``clock`` returns the time in UTC; ``redact`` takes secrets out of what is kept.
 
-    Clocks that have run out are seen to first, whatever is asked. Raises ApprovalError for what may
-    not be, AuditError where it cannot be recorded; then nothing was changed.
+    ``referee`` is policy, which says whose word counts; without one nobody's does. Clocks that have run
+    out are seen to first, whatever is asked. Raises ApprovalError for what may not be, AuditError where
+    it cannot be recorded; then nothing was changed.
     """
 
-    def __init__(self, store: Store, *, redact: Redact, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        redact: Redact,
+        clock: Callable[[], datetime] | None = None,
+        referee: Referee | None = None,
+    ) -> None:
         self._store = store
         self._redact = redact
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._referee = referee
 
     @classmethod
-    def open(cls, audit: AuditLog, *, redact: Redact, clock: Callable[[], datetime] | None = None) -> Approvals:
+    def open(
+        cls,
+        audit: AuditLog,
+        *,
+        redact: Redact,
+        clock: Callable[[], datetime] | None = None,
+        referee: Referee | None = None,
+    ) -> Approvals:
         """The approvals in the file of this record; their tables are made where they are missing."""
-        return cls(Store(audit), redact=redact, clock=clock)
+        return cls(Store(audit), redact=redact, clock=clock, referee=referee)
 
     # --- the agent's side
 
     def request(
-        self, digest: str, document: Document, decision: Decision, decision_id: str, rationale: str = ""
+        self,
+        digest: str,
+        document: Document,
+        decision: Decision,
+        decision_id: str,
+        rationale: str = "",
+        *,
+        run: str = "",
+        scope: str = "",
     ) -> Approval:
-        """The live approval of this call, a new one where there is none. ``digest`` is what it binds to."""
+        """The live approval of this call, a new one where there is none. ``digest`` is what it binds to.
+
+        ``run``: what finds the session again, the session's id where it is ``""``; ``scope``: see `Approval`.
+        """
+        kind = document.call.kind if document.call.kind in ("question", "plan") else "call"
         with self._store.begin() as transaction:
             now = self._tick(transaction)
             found = transaction.latest(digest)
             if found is not None and found.state in LIVE:
                 return found
-            terms = terms_of(decision)
+            # a question asks nothing of policy: anybody who may review may answer it
+            asked = kind != "question" or decision.obligation("approval") is not None
+            terms = terms_of(decision) if asked else Terms()
             shown = self._redact(
                 {
                     "document": msgspec.to_builtins(document),
@@ -60,6 +98,9 @@ class Approvals:
                 id=str(uuid.uuid4()),
                 digest=digest,
                 state=State.PENDING,
+                kind=kind,
+                run=run or document.agent.session,
+                scope=scope,
                 session=document.agent.session,
                 tool=document.call.tool,
                 agent=document.agent.id,
@@ -72,7 +113,7 @@ class Approvals:
                 expires_at=now + terms.expires_in,
                 **shown,
             )
-            transaction.add(approval, _event(approval, State.PENDING))
+            transaction.add(approval, events.changed(approval, State.PENDING))
             return approval
 
     def latest(self, digest: str) -> Approval | None:
@@ -91,9 +132,7 @@ class Approvals:
             found = transaction.get(id)
             if found is None or found.digest != digest or found.state is not State.APPROVED:
                 return None
-            moved = transaction.move(
-                id, State.APPROVED, State.EXECUTING, _event(found, State.EXECUTING), started_at=now
-            )
+            moved = transaction.move(found, State.EXECUTING, events.changed(found, State.EXECUTING), started_at=now)
             return transaction.get(id) if moved else None
 
     def settle(self, id: str, status: str, event: Event) -> None:
@@ -104,7 +143,7 @@ class Approvals:
             event = msgspec.structs.replace(event, extra={**event.extra, "approval": id})
             if found is not None and found.state in (State.EXECUTING, State.UNKNOWN):
                 event = msgspec.structs.replace(event, extra={**event.extra, "state": str(ENDINGS[status])})
-                transaction.move(id, found.state, ENDINGS[status], event, ended_at=now)
+                transaction.move(found, ENDINGS[status], event, ended_at=now)
             else:
                 transaction.record(event)
 
@@ -112,7 +151,7 @@ class Approvals:
         """Void a live approval because policy no longer asks for what was approved."""
         return self._end(id, State.SUPERSEDED, reason, "")
 
-    # --- the people's side
+    # --- looking
 
     def get(self, prefix: str) -> Approval:
         """The approval whose id starts so. Raises ApprovalError where there is none, or more than one."""
@@ -125,41 +164,113 @@ class Approvals:
                 raise ApprovalError(f"there is no approval {prefix!r}: see `hitl-opa approvals list --all`")
             return found[0]
 
-    def listed(self, states: frozenset[State], limit: int = 200) -> list[Approval]:
-        """The latest in these states, newest first."""
+    def search(self, query: Query | None = None) -> list[Approval]:
+        """What a query asks for, all by default; newest first."""
         with self._store.begin() as transaction:
             self._tick(transaction)
-            return transaction.listed(states, limit)
+            return transaction.search(query or Query())
 
-    def vote(self, id: str, reviewer: str, groups: frozenset[str], *, approves: bool, reason: str = "") -> Approval:
-        """One reviewer's word. One rejection denies; the approval is given once its terms are met.
+    def listed(self, states: frozenset[State], limit: int = 200) -> list[Approval]:
+        """The latest in these states, newest first."""
+        return self.search(Query(states=states, limit=limit))
 
-        The same word said again changes nothing and is no error. Raises ApprovalError for a reviewer who may not
-        approve this call, and for a word that comes too late.
-        """
+    def counts(self) -> dict[State, int]:
+        """How many there are in each state; states without any are left out."""
+        with self._store.begin() as transaction:
+            self._tick(transaction)
+            return transaction.counts()
+
+    def history(self, agent: str, tool: str, limit: int = 20) -> list[Approval]:
+        """The latest that this agent asked for with this tool, newest first."""
+        with self._store.begin() as transaction:
+            return transaction.alike(agent, tool, frozenset(State), limit)
+
+    def similar(self, approval: Approval) -> Approval | None:
+        """The last one before it of the same agent and tool that was approved."""
+        with self._store.begin() as transaction:
+            found = transaction.alike(approval.agent, approval.tool, GIVEN, 50)
+        before = (a for a in found if a.id != approval.id and a.requested_at <= approval.requested_at)
+        return next(before, None)
+
+    def view(self, id: str, person: Person) -> Approval:
+        """Note that somebody looks at it; the first look is put on the record."""
         with self._store.begin() as transaction:
             now = self._tick(transaction)
             found = _there(transaction, id)
-            if any(v.reviewer == reviewer and v.approves == approves for v in found.votes):
-                return found
-            if found.state is not State.PENDING:
-                raise ApprovalError(f"approval {id} is {found.state} already")
-            if not reviewer or any(v.reviewer == reviewer for v in found.votes):
-                raise ApprovalError(f"{reviewer or 'nobody'} has voted on approval {id} already, or has no name")
-            if approves and (barred := _barred(found, reviewer, groups)):
-                raise ApprovalError(barred)
-            groups = groups & set(found.terms.approvers)
-            vote = Vote(reviewer=reviewer, groups=sorted(groups), approves=approves, reason=reason, at=now)
-            votes = [*found.votes, vote]
-            state = State.DENIED if not approves else State.APPROVED if _enough(found.terms, votes) else State.PENDING
-            transaction.vote(id, vote, _review(found, vote, state))
-            if state is not State.PENDING:
-                until = now + found.terms.execution_expires_in if approves else 0.0
-                event = _event(found, state, reason)
-                transaction.move(
-                    id, State.PENDING, state, event, decided_at=now, execution_expires_at=until, reason=reason
-                )
+            if not found.viewed_at:
+                transaction.update(found, events.viewed(found, person), viewed_at=now)
             return _there(transaction, id)
+
+    # --- the people's side
+
+    def vote(
+        self,
+        id: str,
+        person: Person,
+        *,
+        approves: bool,
+        reason: str = "",
+        category: str = "",
+        channel: str = "api",
+        look_ms: float = 0.0,
+        seen: str = "",
+    ) -> Approval:
+        """One reviewer's word. One rejection denies; the approval is given once policy says so.
+
+        ``seen`` is the digest of what they were shown, if another page than the approval's present one.
+        The same word said again changes nothing and is no error. Raises ApprovalError for a reviewer
+        whose word policy does not count, and for a word that comes too late.
+        """
+        return self._vote(id, person, approves, reason, category, channel, look_ms, seen)
+
+    def answer(
+        self,
+        id: str,
+        person: Person,
+        answers: dict[str, str],
+        *,
+        reason: str = "",
+        channel: str = "api",
+        look_ms: float = 0.0,
+        seen: str = "",
+    ) -> Approval:
+        """Answer a question, question text -> answer. As `vote`; raises ApprovalError too for answers to other ones."""
+        found = self.get(id)
+        asked = _questions(found)
+        if found.kind != "question":
+            raise ApprovalError(f"approval {found.id} is a {found.kind}, and not a question to answer")
+        if set(answers) != asked or not all(isinstance(a, str) and a for a in answers.values()):
+            raise ApprovalError(f"answer each of: {'; '.join(sorted(asked))}")
+        if self._redact(answers) != answers:
+            raise ApprovalError("the answer holds a secret, and secrets are not kept: give it to the agent another way")
+        return self._vote(found.id, person, True, reason, "", channel, look_ms, seen, answers=answers)
+
+    def edit(
+        self,
+        id: str,
+        person: Person,
+        input: dict[str, Any],
+        *,
+        reason: str = "",
+        category: str = "",
+        channel: str = "api",
+        look_ms: float = 0.0,
+        seen: str = "",
+    ) -> Approval:
+        """Approve another input than the asked one. Policy decides on it first.
+
+        Who approved what was there before has not seen it, so their votes are void, and where policy is
+        stricter with the edit its terms hold. Raises ApprovalError where policy denies it, and as `vote`.
+        """
+        found = self.get(id)
+        if found.kind == "question":
+            raise ApprovalError("a question is answered, not edited")
+        if found.state is State.PENDING and self._redact(input) != input:
+            raise ApprovalError("the edit holds a secret, and secrets are not kept")
+        if found.edited == input and any(v.reviewer == person.name and v.approves for v in found.votes):
+            return found
+        edit = self._redecided(found, person, input, channel)
+        return self._vote(found.id, person, True, reason, category, channel, look_ms, seen, edited=input, edit=edit)
 
     def cancel(self, id: str, by: str, reason: str = "") -> Approval:
         """Withdraw a live approval. Raises ApprovalError where it is not live any more."""
@@ -168,57 +279,147 @@ class Approvals:
                 raise ApprovalError(f"approval {id} is {_there(transaction, id).state} already")
         return self.get(id)
 
+    def reconcile(self, id: str, person: Person, outcome: Literal["executed", "failed"], note: str = "") -> Approval:
+        """Settle what nobody reported, once a person has found out. Raises ApprovalError where it is settled."""
+        if outcome not in ("executed", "failed"):
+            raise ApprovalError(f"the outcome is {outcome!r}: it is executed or failed")
+        if not person.name:
+            raise ApprovalError("who found out has no name")
+        with self._store.begin() as transaction:
+            now = self._tick(transaction)
+            found = _there(transaction, id)
+            if found.state not in (State.EXECUTING, State.UNKNOWN):
+                if str(found.state) == outcome:
+                    return found
+                raise ApprovalError(f"approval {id} is {found.state}: there is nothing to reconcile")
+            state = State(outcome)
+            event = events.changed(found, state, note, person.name, reconciled=True)
+            transaction.move(found, state, event, ended_at=now, reason=note or found.reason)
+            return _there(transaction, id)
+
+    def tick(self) -> int:
+        """See to the clocks that have run out: escalation, expiry, lapse, lost outcomes. Returns how many did."""
+        with self._store.begin() as transaction:
+            return advance(transaction, self._clock().timestamp())
+
+    # --- how a word comes to count
+
+    def _vote(
+        self,
+        id: str,
+        person: Person,
+        approves: bool,
+        reason: str,
+        category: str,
+        channel: str,
+        look_ms: float,
+        seen: str,
+        **changes: Any,
+    ) -> Approval:
+        if category and category not in CATEGORIES:
+            raise ApprovalError(f"the category is {category!r}: it is one of {', '.join(CATEGORIES)}")
+        for _ in range(_TRIES):
+            with self._store.begin() as transaction:
+                now = self._tick(transaction)
+                found = _there(transaction, id)
+            if not changes and any(v.reviewer == person.name and v.approves == approves for v in found.votes):
+                return found
+            if found.state is not State.PENDING:
+                raise ApprovalError(f"approval {id} is {found.state} already")
+            if approves and found.kind == "question" and "answers" not in changes:
+                raise ApprovalError("a question is not approved: answer it")
+            after = counting(found, changes)
+            # policy is asked outside the transaction: it may be on another machine
+            judgement = self._judge(after, person, approves, channel, now)
+            vote = Vote(
+                reviewer=person.name,
+                groups=sorted(person.groups & place(after)),
+                approves=approves,
+                reason=reason,
+                at=now,
+                channel=channel,
+                category=category,
+                look_ms=look_ms,
+                seen=seen or events.seen(after),
+            )
+            with self._store.begin() as transaction:
+                self._tick(transaction)
+                if _moved(found, _there(transaction, id)):
+                    continue
+                self._cast(transaction, found, after, person, vote, judgement, changes)
+                return _there(transaction, id)
+        raise ApprovalError(f"approval {id} changes faster than it can be voted on: try again")
+
+    def _cast(
+        self,
+        transaction: Transaction,
+        found: Approval,
+        after: Approval,
+        person: Person,
+        vote: Vote,
+        judgement: Judgement,
+        changes: dict[str, Any],
+    ) -> None:
+        choice = "edit" if "edited" in changes else "answer" if changes else "approve" if vote.approves else "reject"
+        said = changes.get("edited", changes.get("answers"))
+        state = State(judgement.outcome)
+        if "edited" in changes:
+            transaction.unvote(found.id)
+            changes = {**changes, "terms": after.terms, "risk": after.risk}
+        transaction.vote(found.id, vote, events.reviewed(after, person, vote, state, choice, said))
+        if state is State.PENDING:
+            if changes:
+                transaction.update(found, None, **changes)
+            return
+        until = vote.at + after.terms.execution_expires_in if state is State.APPROVED else 0.0
+        event = events.changed(after, state, vote.reason)
+        transaction.move(
+            found, state, event, decided_at=vote.at, execution_expires_at=until, reason=vote.reason, **changes
+        )
+
+    def _judge(self, approval: Approval, person: Person, approves: bool, channel: str, now: float) -> Judgement:
+        """What policy says of the word; raises ApprovalError where it does not count, which is put on the record."""
+        ballot = ballot_of(approval, person, approves, channel, now)
+        judgement = judged(self._referee, ballot)
+        if not judgement.counts:
+            with self._store.begin() as transaction:
+                event = events.refused(approval, person, channel, judgement.rule, judgement.reason)
+                transaction.record(event)
+            raise ApprovalError(judgement.reason)
+        return judgement
+
+    def _redecided(self, found: Approval, person: Person, input: dict[str, Any], channel: str) -> Edit:
+        """What policy says of another input. Raises ApprovalError where it denies it, or cannot say."""
+        if self._referee is None:
+            raise ApprovalError("there is no policy here that could decide on an edit")
+        try:
+            new = self._referee.redecide(msgspec.convert(found.document, Document), input)
+        except Exception as error:
+            raise ApprovalError(f"policy could not decide on the edit: {error}") from error
+        if new.decision.verdict is Verdict.DENY:
+            with self._store.begin() as transaction:
+                rule = new.decision.reasons[0].rule if new.decision.reasons else ""
+                transaction.record(events.refused(found, person, channel, rule, new.decision.reason))
+            raise ApprovalError(f"policy denies the edited call: {new.decision.reason}")
+        shown = self._redact(
+            {"document": msgspec.to_builtins(new.document), "decision": msgspec.to_builtins(new.decision)}
+        )
+        return Edit(by=person.name, at=self._clock().timestamp(), digest=new.digest, **shown)
+
     def _end(self, id: str, state: State, reason: str, by: str) -> bool:
         with self._store.begin() as transaction:
             now = self._tick(transaction)
             found = _there(transaction, id)
             if found.state not in LIVE:
                 return False
-            return transaction.move(
-                id, found.state, state, _event(found, state, reason, by), ended_at=now, reason=reason
-            )
+            event = events.changed(found, state, reason, by)
+            return transaction.move(found, state, event, ended_at=now, reason=reason)
 
     def _tick(self, transaction: Transaction) -> float:
         """The time, once every clock that has run out by then has had its effect."""
         now = self._clock().timestamp()
-        for late in transaction.overdue(now):
-            state = State.EXPIRED if late.state is State.PENDING else State.LAPSED
-            transaction.move(late.id, late.state, state, _event(late, state), ended_at=now)
+        advance(transaction, now)
         return now
-
-
-def terms_of(decision: Decision) -> Terms:
-    """How policy wants this ask approved. Raises ApprovalError where it does not say."""
-    obligation = decision.obligation("approval")
-    if obligation is None:
-        raise ApprovalError("policy asks, but says not how it is approved")
-    known = {name: obligation.properties[name] for name in Terms.__struct_fields__ if name in obligation.properties}
-    try:
-        terms = msgspec.convert(known, Terms)
-    except msgspec.ValidationError as error:
-        raise ApprovalError(f"the approval that policy asks for makes no sense: {error}") from None
-    if terms.quorum < 1 or min(terms.expires_in, terms.execution_expires_in) <= 0:
-        raise ApprovalError("the approval that policy asks for can never be given")
-    everybody = sorted({*terms.approvers, *(name for names in terms.each for name in names)})
-    return msgspec.structs.replace(terms, approvers=everybody)
-
-
-def stricter(new: Decision, old: dict[str, Any]) -> bool:
-    """Whether policy asks for more now than for what was approved (``Approval.decision``)."""
-    before = msgspec.convert(old, Decision)
-    verdicts, risks = ["allow", "ask", "deny"], ["low", "medium", "high", "critical"]
-    if verdicts.index(new.verdict) > verdicts.index(before.verdict):
-        return True
-    if risks.index(new.risk) > risks.index(before.risk):
-        return True
-    now, then = terms_of(new), terms_of(before)
-    groups = [set(names) for names in then.each] or ([set(then.approvers)] if then.approvers else [])
-    wanted = [set(names) for names in now.each] or ([set(now.approvers)] if now.approvers else [])
-    return (
-        now.quorum > then.quorum
-        or (now.permission == "approve") > (then.permission == "approve")
-        or any(not any(had <= want for had in groups) for want in wanted)
-    )
 
 
 def _there(transaction: Transaction, id: str) -> Approval:
@@ -228,55 +429,19 @@ def _there(transaction: Transaction, id: str) -> Approval:
     return found
 
 
-def _barred(approval: Approval, reviewer: str, groups: frozenset[str]) -> str:
-    """Why this reviewer may not approve it, ``""`` where they may."""
-    approvers = set(approval.terms.approvers)
-    if approvers and reviewer not in approvers and not approvers & groups:
-        return f"This call needs an approver of {', '.join(sorted(approvers))}; {reviewer} is none of them."
-    if (approvers or approval.terms.quorum > 1) and reviewer == approval.principal:
-        return "Nobody approves their own agent's call where policy names approvers or wants several."
-    return ""
-
-
-def _enough(terms: Terms, votes: list[Vote]) -> bool:
-    """Whether enough people agree, one of each list among them."""
-    agree = [{vote.reviewer, *vote.groups} for vote in votes if vote.approves]
-    return len(agree) >= terms.quorum and all(any(who & set(names) for who in agree) for names in terms.each)
-
-
-def _event(approval: Approval, state: State, reason: str = "", by: str = "") -> Event:
-    return Event(
-        kind=Kind.APPROVAL,
-        **_about(approval),
-        reviewer=by,
-        extra={"approval": approval.id, "state": str(state)},
-        detail={"reason": reason} if reason else None,
+def _moved(before: Approval, now: Approval) -> bool:
+    """Whether something happened that the vote would have to be judged on."""
+    return (before.state, before.votes, before.edit, before.escalated) != (
+        now.state,
+        now.votes,
+        now.edit,
+        now.escalated,
     )
 
 
-def _review(approval: Approval, vote: Vote, state: State) -> Event:
-    terms = approval.terms
-    self_approved = vote.approves and terms.permission == "approve" and not terms.approvers
-    return Event(
-        kind=Kind.REVIEW,
-        **_about(approval),
-        verdict="approve" if vote.approves else "reject",
-        decided_by="reviewer",
-        reviewer=vote.reviewer,
-        seen=digest({"document": approval.document, "decision": approval.decision, "rationale": approval.rationale}),
-        extra={"approval": approval.id, "state": str(state), "self_approved": self_approved},
-        result={"choice": "approve" if vote.approves else "reject", "reason": vote.reason},
-    )
+def _questions(approval: Approval) -> set[str]:
+    asked = approval.document.get("call", {}).get("input", {}).get("questions", [])
+    return {str(q.get("question", "")) for q in asked if isinstance(q, dict)} if isinstance(asked, list) else set()
 
 
-def _about(approval: Approval) -> dict[str, Any]:
-    return {
-        "decision_id": approval.decision_id,
-        "call_id": approval.call_id,
-        "tool": approval.tool,
-        "session": approval.session,
-        "agent": approval.agent,
-        "principal": approval.principal,
-        "risk": approval.risk,
-        "digest": approval.digest,
-    }
+__all__ = ["Approvals", "stricter", "terms_of"]

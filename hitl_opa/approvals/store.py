@@ -7,7 +7,7 @@ of state is on record exactly when it happened.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -15,12 +15,13 @@ import msgspec
 import sqlalchemy as sql
 from sqlalchemy.pool import NullPool
 
-from hitl_opa.approvals.approval import Approval, Terms, Vote
+from hitl_opa.approvals.approval import Approval, Query, Vote
+from hitl_opa.approvals.clocks import due_at
 from hitl_opa.approvals.states import LIVE, State, may_move
 from hitl_opa.audit import AuditLog, Event, database
 from hitl_opa.errors import ApprovalError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _MEMORY = ":memory:"
 
 _tables = sql.MetaData()
@@ -31,26 +32,29 @@ _approval = sql.Table(
     sql.Column("id", sql.Text, primary_key=True),
     *(
         sql.Column(name, sql.Text, nullable=False)
-        for name in ("digest", "state", "session", "tool", "agent", "principal", "call_id", "decision_id", "risk")
+        for name in (
+            *("digest", "state", "kind", "run", "scope", "session", "tool", "agent", "principal"),
+            *("call_id", "decision_id", "risk", "terms", "document", "decision", "rationale", "reason"),
+            *("edited", "edit", "answers"),
+        )
     ),
-    *(sql.Column(name, sql.Text, nullable=False) for name in ("terms", "document", "decision", "rationale", "reason")),
     *(
         sql.Column(name, sql.Double, nullable=False)
         for name in (
-            *("requested_at", "expires_at", "decided_at"),
-            *("execution_expires_at", "started_at", "ended_at"),
+            *("requested_at", "expires_at", "viewed_at", "decided_at"),
+            *("execution_expires_at", "started_at", "ended_at", "due_at"),
         )
     ),
+    sql.Column("escalated", sql.Integer, nullable=False),
 )
 _vote = sql.Table(
     "approval_vote",
     _tables,
     sql.Column("approval", sql.Text, sql.ForeignKey("approval.id"), primary_key=True),
     sql.Column("reviewer", sql.Text, primary_key=True),
-    sql.Column("groups", sql.Text, nullable=False),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("groups", "reason", "channel", "category", "seen")),
     sql.Column("approves", sql.Boolean, nullable=False),
-    sql.Column("reason", sql.Text, nullable=False),
-    sql.Column("at", sql.Double, nullable=False),
+    *(sql.Column(name, sql.Double, nullable=False) for name in ("at", "look_ms")),
 )
 _is_live = _approval.c.state.in_(sorted(LIVE))
 # one question a call: whoever asks at the same time finds the other's row
@@ -58,7 +62,11 @@ sql.Index("approval_live", _approval.c.digest, unique=True, sqlite_where=_is_liv
 sql.Index("approval_by_digest", _approval.c.digest, _approval.c.requested_at)
 sql.Index("approval_by_state", _approval.c.state, _approval.c.requested_at)
 
-_JSON = ("terms", "document", "decision")
+_LIVE_FIRST = (_is_live.desc(), _approval.c.requested_at.desc(), _approval.c.id)
+sql.Index("approval_due", _approval.c.due_at)
+sql.Index("approval_by_tool", _approval.c.agent, _approval.c.tool, _approval.c.requested_at)
+
+_JSON = ("terms", "document", "decision", "edited", "edit", "answers")
 
 
 class Store:
@@ -139,21 +147,42 @@ class Transaction:
         return next(self._found(_approval.c.digest == digest, limit=1), None)
 
     def overdue(self, now: float) -> list[Approval]:
-        """Live approvals whose clock has run out."""
-        pending = (_approval.c.state == State.PENDING) & (_approval.c.expires_at <= now)
-        unused = (_approval.c.state == State.APPROVED) & (_approval.c.execution_expires_at <= now)
-        return list(self._found(pending | unused))
+        """Approvals to which something happens by ``now``, at most a few hundred of them."""
+        return list(self._found((_approval.c.due_at > 0) & (_approval.c.due_at <= now), limit=500))
 
-    def listed(self, states: frozenset[State], limit: int) -> list[Approval]:
-        """The latest in these states, newest first."""
-        return list(self._found(_approval.c.state.in_(sorted(states)), limit=limit))
+    def search(self, query: Query) -> list[Approval]:
+        """What a query asks for, newest first."""
+        where: list[sql.ColumnElement[bool]] = []
+        if query.states:
+            where.append(_approval.c.state.in_(sorted(query.states)))
+        for name in ("agent", "tool", "risk", "session"):
+            if value := getattr(query, name):
+                where.append(_approval.c[name] == value)
+        for word in query.text.split():
+            shown = _approval.c.document + _approval.c.id + _approval.c.tool + _approval.c.principal
+            where.append(shown.icontains(word, autoescape=True))
+        if query.after:
+            last = sql.select(_approval.c.requested_at).where(_approval.c.id == query.after).scalar_subquery()
+            older = _approval.c.requested_at < last
+            where.append(older | ((_approval.c.requested_at == last) & (_approval.c.id > query.after)))
+        order = (_approval.c.requested_at.desc(), _approval.c.id)
+        return list(self._found(sql.and_(sql.true(), *where), limit=query.limit, order=order))
+
+    def alike(self, agent: str, tool: str, states: frozenset[State], limit: int) -> list[Approval]:
+        """The latest of this agent and tool in these states, newest first."""
+        where = (_approval.c.agent == agent) & (_approval.c.tool == tool) & _approval.c.state.in_(sorted(states))
+        order = (_approval.c.requested_at.desc(), _approval.c.id)
+        return list(self._found(where, limit=limit, order=order))
+
+    def counts(self) -> dict[State, int]:
+        """How many there are in each state."""
+        rows = self._connection.execute(sql.select(_approval.c.state, sql.func.count()).group_by(_approval.c.state))
+        return {State(state): count for state, count in rows}
 
     def add(self, approval: Approval, event: Event) -> None:
         """A new approval."""
         values = {name: getattr(approval, name) for name in approval.__struct_fields__ if name != "votes"}
-        for name in _JSON:
-            values[name] = msgspec.json.encode(values[name]).decode()
-        self._connection.execute(_approval.insert().values(values))
+        self._connection.execute(_approval.insert().values(**_row(values), due_at=due_at(approval)))
         self.record(event)
 
     def vote(self, id: str, vote: Vote, event: Event) -> None:
@@ -162,36 +191,49 @@ class Transaction:
         self._connection.execute(_vote.insert().values(values))
         self.record(event)
 
-    def move(self, id: str, old: State, new: State, event: Event, **values: Any) -> bool:
-        """From ``old`` to ``new``; False, and nothing changed, where it is not in ``old``."""
-        if not may_move(old, new):
-            raise ApprovalError(f"an approval that is {old} cannot become {new}")
-        mine = (_approval.c.id == id) & (_approval.c.state == old)
-        if self._connection.execute(_approval.update().where(mine).values(state=new, **values)).rowcount != 1:
+    def unvote(self, id: str) -> None:
+        """Forget the votes on an approval; the record keeps them."""
+        self._connection.execute(_vote.delete().where(_vote.c.approval == id))
+
+    def move(self, approval: Approval, new: State, event: Event, **values: Any) -> bool:
+        """To ``new``; False, and nothing changed, where it is not in the state any more that ``approval`` says."""
+        if not may_move(approval.state, new):
+            raise ApprovalError(f"an approval that is {approval.state} cannot become {new}")
+        return self.update(approval, event, state=new, **values)
+
+    def update(self, approval: Approval, event: Event | None, **values: Any) -> bool:
+        """Other values; False, and nothing changed, where its state is not what ``approval`` says."""
+        mine = (_approval.c.id == approval.id) & (_approval.c.state == approval.state)
+        due = due_at(msgspec.structs.replace(approval, **values))
+        if self._connection.execute(_approval.update().where(mine).values(**_row(values), due_at=due)).rowcount != 1:
             return False
-        self.record(event)
+        if event is not None:
+            self.record(event)
         return True
 
     def record(self, event: Event) -> None:
         """An event on the record, in this transaction."""
         self._audit.append(event, cursor=_driver(self._connection).cursor())
 
-    def _found(self, where: sql.ColumnElement[bool], limit: int | None = None) -> Iterator[Approval]:
-        order = (_is_live.desc(), _approval.c.requested_at.desc(), _approval.c.id)
+    def _found(
+        self, where: sql.ColumnElement[bool], limit: int | None = None, order: Iterable[Any] = _LIVE_FIRST
+    ) -> Iterator[Approval]:
         rows = self._connection.execute(sql.select(_approval).where(where).order_by(*order).limit(limit)).mappings()
         for row in rows.all():
-            values = {**row, **{name: msgspec.json.decode(row[name]) for name in _JSON}}
-            values["terms"] = msgspec.convert(values["terms"], Terms)
-            yield Approval(**{**values, "state": State(row["state"]), "votes": self._votes(row["id"])})
+            values = {str(name): msgspec.json.decode(row[name]) if name in _JSON else row[name] for name in row}
+            del values["due_at"]
+            yield msgspec.convert({**values, "votes": self._votes(row["id"])}, Approval)
 
-    def _votes(self, id: str) -> list[Vote]:
+    def _votes(self, id: str) -> list[dict[str, Any]]:
         rows = self._connection.execute(sql.select(_vote).where(_vote.c.approval == id).order_by(_vote.c.at))
-        return [
-            Vote(
-                reviewer=r.reviewer, groups=msgspec.json.decode(r.groups), approves=r.approves, reason=r.reason, at=r.at
-            )
-            for r in rows
-        ]
+        votes = [{str(name): row[name] for name in row} for row in rows.mappings()]
+        return [{**vote, "groups": msgspec.json.decode(vote["groups"])} for vote in votes]
+
+
+def _row(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as columns have them."""
+    encoded = {name: msgspec.json.encode(values[name]).decode() for name in _JSON if name in values}
+    return {**values, **encoded}
 
 
 def _driver(connection: sql.Connection) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from hitl_opa.approvals.approval import Person
 from hitl_opa.approvals.states import LIVE, State
 from hitl_opa.cli import output
 from hitl_opa.cli.output import emit, heading, say, table
@@ -115,7 +116,7 @@ def approve(which: str, reason: str, yes: bool, as_json: bool, config: Path | No
         if not agreed:
             say(Span("not approved", "yellow"), "  It goes on waiting.", err=True)
             sys.exit(1)
-        found = book.vote(found.id, _login(), _groups(), approves=True, reason=reason)
+        found = book.vote(found.id, _person(), approves=True, reason=reason, channel="cli")
     _said(found, as_json)
 
 
@@ -126,7 +127,7 @@ def approve(which: str, reason: str, yes: bool, as_json: bool, config: Path | No
 def reject(which: str, reason: str, as_json: bool, config: Path | None) -> None:
     """Do not let the call run; the reason reaches the agent."""
     with _opened(config) as book:
-        found = book.vote(book.get(which).id, _login(), _groups(), approves=False, reason=reason)
+        found = book.vote(book.get(which).id, _person(), approves=False, reason=reason, channel="cli")
     _said(found, as_json)
 
 
@@ -148,6 +149,11 @@ def _opened(config: Path | None) -> Iterator[Approvals]:
         raise AuditError(f"{settings.path(settings.audit)}: there is no record yet; it starts with the first call")
     with open_audit(settings) as audit:
         yield open_approvals(settings, audit)
+
+
+def _person() -> Person:
+    """The system vouches for who runs this process, now."""
+    return Person(name=_login(), groups=_groups(), auth="login", authenticated_at=datetime.now(UTC).timestamp())
 
 
 def _login() -> str:

@@ -69,10 +69,10 @@ async def _try(config: Config, engine: Engine, sandbox: Sandbox, path: str) -> s
 class _Broken:
     """An engine that fails, as an engine may."""
 
-    async def evaluate(self, document: bytes) -> bytes:
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
         raise EngineError("broken on purpose, to see that this blocks")
 
-    def evaluate_sync(self, document: bytes) -> bytes:
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
         raise EngineError("broken on purpose, to see that this blocks")
 
     def describe(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hitl_opa.engines.process import ProcessEngine
 
 ENTRYPOINT = "data.hitl.main.decision"
+VOTE = "data.hitl.approvals.vote"
 
 
 def open_embedded(

@@ -58,17 +58,18 @@ class EmbeddedEngine:
         self._closed = False
         self._mine()  # what does not load should say so now, and the first decision be a fast one
 
-    def evaluate_sync(self, document: bytes) -> bytes:
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
         """Input document (JSON) in, decision document (a JSON object) out.
 
         Raises Undefined, EngineUnavailable once closed, EngineError for everything else.
         """
         if self._closed:
             raise EngineUnavailable("the embedded engine is closed")
+        asked = entrypoint or self._entrypoint
         engine = self._mine()
         try:
             engine.set_input_json(document.decode())
-            answer: str = engine.eval_rule_as_json(self._entrypoint)
+            answer: str = engine.eval_rule_as_json(asked)
         except _PASS_ON:
             raise
         except BaseException as error:  # noqa: BLE001 - PanicException is no Exception
@@ -77,12 +78,12 @@ class EmbeddedEngine:
         if answer.startswith("{"):
             return answer.encode()
         if answer == '"<undefined>"':
-            raise Undefined(f"{self._entrypoint} is undefined for this input")
-        raise EngineError(f"{self._entrypoint} is not an object: {answer[:80]}")
+            raise Undefined(f"{asked} is undefined for this input")
+        raise EngineError(f"{asked} is not an object: {answer[:80]}")
 
-    async def evaluate(self, document: bytes) -> bytes:
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
         """As `evaluate_sync`, on the calling thread: regorus would hold the GIL on any other just as long."""
-        return self.evaluate_sync(document)
+        return self.evaluate_sync(document, entrypoint)
 
     def describe(self) -> dict[str, str]:
         from importlib.metadata import version

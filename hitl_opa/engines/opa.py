@@ -49,24 +49,23 @@ class OpaEngine:
         }
         self._timeout = timeout
         self._entrypoint = entrypoint
-        self._path = entrypoint.removeprefix("data.")
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Any = None  # touched on the loop only
         self._closed = False
         self._seen = {"version": "", "revision": ""}
 
-    async def evaluate(self, document: bytes) -> bytes:
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
         """Input document (JSON) in, decision document (a JSON object) out.
 
         Raises EngineUnavailable (unreachable, closed), EngineTimeout, Undefined, and EngineError for
         every other answer.
         """
-        return await asyncio.wrap_future(self._submit(document))
+        return await asyncio.wrap_future(self._submit(document, entrypoint))
 
-    def evaluate_sync(self, document: bytes) -> bytes:
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
         """As `evaluate`, for callers that may block. Same deadline."""
-        return self._submit(document).result()
+        return self._submit(document, entrypoint).result()
 
     def describe(self) -> dict[str, str]:
         """``version`` and ``revision`` are what the server last said of itself, ``""`` before the first answer."""
@@ -81,9 +80,10 @@ class OpaEngine:
         if (closing := self._stop()) is not None:
             closing.result()
 
-    async def _ask(self, document: bytes) -> bytes:
+    async def _ask(self, document: bytes, entrypoint: str) -> bytes:
         import aiohttp
 
+        asked = entrypoint or self._entrypoint
         try:
             value = msgspec.json.decode(document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -92,7 +92,7 @@ class OpaEngine:
             async with asyncio.timeout(self._timeout):
                 if self._client is None:
                     self._client = await self._connect()
-                answer = await self._client.query_rule(value, self._path, query_params=_PARAMETERS)
+                answer = await self._client.query_rule(value, asked.removeprefix("data."), query_params=_PARAMETERS)
         except TimeoutError:
             raise EngineTimeout(f"OPA at {self._url} did not answer within {self._timeout:g} s") from None
         except aiohttp.ClientConnectionError as error:
@@ -101,9 +101,9 @@ class OpaEngine:
             raise EngineError(f"OPA at {self._url} answered {error.status} {error.message}") from None
         except Exception as error:  # noqa: BLE001 - whatever the client raises, it is no decision
             raise EngineError(f"OPA at {self._url}: {type(error).__name__}: {error}") from None
-        return self._result(answer)
+        return self._result(answer, asked)
 
-    def _result(self, answer: Any) -> bytes:
+    def _result(self, answer: Any, asked: str) -> bytes:
         if not isinstance(answer, dict):
             raise EngineError(f"OPA at {self._url} answered with no object")
         provenance = answer.get("provenance")
@@ -112,10 +112,10 @@ class OpaEngine:
             revisions = [str(b.get("revision", "")) for b in bundles.values()] if isinstance(bundles, dict) else []
             self._seen = {"version": str(provenance.get("version", "")), "revision": " ".join(sorted(revisions))}
         if "result" not in answer:
-            raise Undefined(f"{self._entrypoint} is undefined for this input")
+            raise Undefined(f"{asked} is undefined for this input")
         result = answer["result"]
         if not isinstance(result, dict):
-            raise EngineError(f"{self._entrypoint} is not an object: {str(result)[:80]}")
+            raise EngineError(f"{asked} is not an object: {str(result)[:80]}")
         return msgspec.json.encode(result)
 
     async def _connect(self) -> Any:
@@ -125,7 +125,7 @@ class OpaEngine:
         await client._init_session()
         return client
 
-    def _submit(self, document: bytes) -> Future[bytes]:
+    def _submit(self, document: bytes, entrypoint: str) -> Future[bytes]:
         """Have the document judged on the engine's own loop, so one client and one deadline serve all callers.
 
         A connection belongs to the loop that opened it, and callers' loops come and go.
@@ -136,7 +136,7 @@ class OpaEngine:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=_serve, args=(self._loop,), name="hitl-opa engine", daemon=True).start()
-            return asyncio.run_coroutine_threadsafe(self._ask(document), self._loop)
+            return asyncio.run_coroutine_threadsafe(self._ask(document, entrypoint), self._loop)
 
     def _stop(self) -> Future[None] | None:
         with self._lock:

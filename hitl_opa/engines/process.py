@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from hitl_opa.engines import ENTRYPOINT
-from hitl_opa.engines.worker import OK, POLICY, UNDEFINED, read_frame, write_frame
+from hitl_opa.engines.worker import OK, POLICY, UNDEFINED, question, read_frame, write_frame
 from hitl_opa.errors import EngineError, EngineTimeout, EngineUnavailable, PolicyError, Undefined
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ProcessEngine:
         self._closed = False
         self._worker: _Worker | None = _Worker(self._start)
 
-    def evaluate_sync(self, document: bytes) -> bytes:
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
         """As `EmbeddedEngine.evaluate_sync`; EngineTimeout where it is late, EngineUnavailable where it died."""
         if not self._lock.acquire(timeout=self._timeout):
             raise EngineTimeout(f"the engine process was busy for {self._timeout:g} s")
@@ -54,7 +54,7 @@ class ProcessEngine:
             if self._worker is None:
                 self._worker = _Worker(self._start)
             try:
-                answer = self._worker.ask(document, self._timeout)
+                answer = self._worker.ask(question(document, entrypoint), self._timeout)
             except BaseException:
                 self._worker.kill()
                 self._worker = None
@@ -66,9 +66,9 @@ class ProcessEngine:
             return content
         raise (Undefined if kind == UNDEFINED else EngineError)(content.decode(errors="replace"))
 
-    async def evaluate(self, document: bytes) -> bytes:
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
         """As `evaluate_sync`, without blocking the loop."""
-        return await asyncio.to_thread(self.evaluate_sync, document)
+        return await asyncio.to_thread(self.evaluate_sync, document, entrypoint)
 
     def describe(self) -> dict[str, str]:
         from importlib.metadata import version

@@ -1,7 +1,7 @@
 """The process that `hitl_opa.engines.process` supervises: one embedded engine, one question at a time.
 
 Frames on standard input and output: four bytes of length, then the content. The first frame in is
-``{"modules": {…}, "data": "…", "entrypoint": "…"}``, every other one an input document. A frame out
+``{"modules": {…}, "data": "…", "entrypoint": "…"}``, every other one a `question`. A frame out
 is one byte that says what it is (`ANSWERS`), then a decision or the words of an error.
 """
 
@@ -33,6 +33,12 @@ def write_frame(stream: BinaryIO, content: bytes) -> None:
     stream.flush()
 
 
+def question(document: bytes, entrypoint: str) -> bytes:
+    """The frame that asks for ``entrypoint`` on ``document``: its length in two bytes, then both."""
+    name = entrypoint.encode()
+    return len(name).to_bytes(2, "big") + name + document
+
+
 def main() -> None:
     # The protocol keeps its pipe to itself: whatever prints, prints to standard error.
     answers = os.fdopen(os.dup(1), "wb")
@@ -50,9 +56,10 @@ def main() -> None:
         write_frame(answers, POLICY + str(error).encode())
         return
     write_frame(answers, OK)
-    while (document := read_frame(questions)) is not None:
+    while (asking := read_frame(questions)) is not None:
+        end = 2 + int.from_bytes(asking[:2], "big")
         try:
-            answer = OK + engine.evaluate_sync(document)
+            answer = OK + engine.evaluate_sync(asking[end:], asking[2:end].decode())
         except Undefined as error:
             answer = UNDEFINED + str(error).encode()
         except EngineError as error:

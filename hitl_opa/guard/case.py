@@ -38,9 +38,10 @@ _decoder = msgspec.json.Decoder(Decision)
 
 
 class Case:
-    """One call on its way to a decision."""
+    """One call on its way to a decision. ``past``: the document of the same call with another input, whose
+    circumstances (what the session had done and seen) are taken over."""
 
-    def __init__(self, guard: Guard, call: ToolCall, level: int | None) -> None:
+    def __init__(self, guard: Guard, call: ToolCall, level: int | None, past: Document | None = None) -> None:
         self.started = time.perf_counter()
         self.guard = guard
         self.id = new_id()
@@ -51,6 +52,7 @@ class Case:
         self.elapsed = 0.0
         self.error = ""
         self.digest = ""
+        self._past = past
         self.level = guard.config.level if level is None else level
         try:
             self.call = _placed(call)
@@ -65,8 +67,12 @@ class Case:
     def _document(self) -> Document:
         guard, call, config = self.guard, self.call, self.guard.config
         about, facts = read_facts(call, guard.known)
-        counters, taint = guard.sessions.before(call.session.id, self.digest)
         now = guard.clock()
+        if self._past is None:
+            counters, taint = guard.sessions.before(call.session.id, self.digest)
+            approval = ApprovalFact(grant=guard.grants.covering(call, facts, now))
+        else:
+            counters, taint, approval = self._past.context.counters, self._past.context.taint, ApprovalFact()
         return Document(
             call=about,
             facts=facts,
@@ -77,11 +83,11 @@ class Case:
                 workspace=call.workspace,
                 home=call.home,
                 time=now.isoformat().replace("+00:00", "Z"),
-                durable=guard.approvals is not None,
+                durable=guard.approvals is not None or self._past is not None,
                 counters=counters,
                 taint=taint,
             ),
-            approval=ApprovalFact(grant=guard.grants.covering(call, facts, now)),
+            approval=approval,
         )
 
     def answer(self, raw: bytes) -> None:

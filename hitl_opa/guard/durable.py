@@ -16,6 +16,7 @@ from hitl_opa.model import Verb
 if TYPE_CHECKING:
     from hitl_opa.approvals.approval import Approval
     from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.guard.guard import Guard
 
 _CHANGES = {Verb.EXECUTE, Verb.WRITE, Verb.DELETE}
 MAX_CONTENT = 64 * 1024 * 1024  # bytes of a file that an approval binds to; a larger one cannot be approved for later
@@ -52,9 +53,8 @@ def _content(path: Path) -> str:
         return f"unreadable: {error.strerror}"
 
 
-def carried(approvals: Approvals, ruling: Ruling) -> tuple[Outcome | None, str]:
+async def carried(guard: Guard, approvals: Approvals, ruling: Ruling) -> tuple[Outcome | None, str]:
     """The outcome that an earlier approval of this call gives it; else None, and what the model should know of it."""
-    from hitl_opa.approvals.approvals import stricter
     from hitl_opa.approvals.states import State
 
     bound = binding(ruling)
@@ -62,17 +62,7 @@ def carried(approvals: Approvals, ruling: Ruling) -> tuple[Outcome | None, str]:
     if found is None:
         return None, ""
     if found.state is State.APPROVED:
-        if stricter(ruling.decision, found.decision):
-            approvals.supersede(found.id, "Policy became stricter than what was approved.")
-            return None, f"Approval {found.id} is void: policy became stricter after it was given."
-        used = approvals.consume(found.id, bound)
-        if used is None:
-            return None, f"Approval {found.id} was used by another process."
-        running = msgspec.structs.replace(ruling, approval=used.id)
-        words = f"{used.reviewers} approved this call; the approval is used up."
-        words += f" They said: {used.reason}" if used.reason else ""
-        by = f"reviewer:{used.reviewers}"
-        return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=running, by=by), ""
+        return await _use(guard, approvals, ruling, found)
     if found.state is State.DENIED and not _over(found, ruling):
         words = f"{found.reviewers} rejected this call (approval {found.id})."
         words += f" They said: {found.reason}" if found.reason else ""
@@ -80,10 +70,38 @@ def carried(approvals: Approvals, ruling: Ruling) -> tuple[Outcome | None, str]:
     return None, _TOLD.get(found.state, "").format(found=found)
 
 
+async def _use(guard: Guard, approvals: Approvals, ruling: Ruling, found: Approval) -> tuple[Outcome | None, str]:
+    """Use an approval up, if policy still says what it said when it was given, of what will run."""
+    from hitl_opa.approvals.terms import stricter
+
+    runs, was = ruling, found.decision
+    if found.edit is not None:
+        runs = await guard.rule(msgspec.structs.replace(ruling.call, input=found.edited or {}))
+        was = found.edit.decision
+        if binding(runs) != found.edit.digest:
+            approvals.supersede(found.id, "What the edited call runs or changes was changed since.")
+            return None, f"Approval {found.id} is void: what the edited call runs or changes was changed since."
+    if stricter(runs.decision, was):
+        approvals.supersede(found.id, "Policy became stricter than what was approved.")
+        return None, f"Approval {found.id} is void: policy became stricter after it was given."
+    used = approvals.consume(found.id, found.digest)
+    if used is None:
+        return None, f"Approval {found.id} was used by another process."
+    who = used.reviewers or "policy, as nobody decided in time,"
+    changed = "" if found.edit is None else f" {found.edit.by} changed its input, and what runs is the changed one."
+    words = f"{who} approved this call; the approval is used up.{changed}"
+    words += f" They said: {used.reason}" if used.votes and used.reason else ""
+    running = msgspec.structs.replace(runs, approval=used.id)
+    by = f"reviewer:{used.reviewers}" if used.votes else "policy"
+    return Outcome(allowed=True, input=runs.call.input, message=words, ruling=running, by=by), ""
+
+
 _TOLD = {
     "expired": "Nobody decided on it in time when it was asked before (approval {found.id}).",
     "lapsed": "Approval {found.id} was given, and not used in time.",
     "cancelled": "Approval {found.id} was cancelled: {found.reason}",
+    "unknown": "An earlier approval of this call ({found.id}) is used, and nobody knows how that call ended: it may "
+    "have had its effect.",
     "executing": "An earlier approval of this call ({found.id}) is used, and how that call ended is not on record: it "
     "may be running, or have had its effect.",
 }

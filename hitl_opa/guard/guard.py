@@ -55,7 +55,7 @@ class Guard:
         self.config = config or Config()
         self.audit = audit
         self.reviewer = reviewer
-        self._engine = engine
+        self.engine = engine
         self.known = known or Known()
         self.approvals = approvals
         self.clock = clock or (lambda: datetime.now(UTC))
@@ -79,8 +79,9 @@ class Guard:
         if isinstance(source, Config) and overrides:
             config = msgspec.structs.replace(source, **overrides)
         engine, audit, known = open_parts(config)
-        approvals = open_approvals(config, audit) if config.durable else None
-        return cls(engine=engine, audit=audit, config=config, reviewer=reviewer, known=known, approvals=approvals)
+        approvals = open_approvals(config, audit, lambda: guard) if config.durable else None
+        guard = cls(engine=engine, audit=audit, config=config, reviewer=reviewer, known=known, approvals=approvals)
+        return guard
 
     # --- deciding
 
@@ -121,7 +122,7 @@ class Guard:
             return
         try:
             async with asyncio.timeout(self.config.deadline):
-                case.answer(await self._engine.evaluate(case.body))
+                case.answer(await self.engine.evaluate(case.body))
         except TimeoutError:
             case.fail(EngineTimeout(f"no decision within {self.config.deadline:g} s"))
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is a deny
@@ -129,10 +130,13 @@ class Guard:
 
     def rule_sync(self, call: ToolCall, *, level: int | None = None) -> Ruling:
         """`rule` for a caller without an event loop."""
-        case = Case(self, call, level)
+        return self.rule_case(Case(self, call, level))
+
+    def rule_case(self, case: Case) -> Ruling:
+        """`rule_sync` for a case that was made elsewhere."""
         if case.decision is None:
             try:
-                case.answer(self._engine.evaluate_sync(case.body))
+                case.answer(self.engine.evaluate_sync(case.body))
             except Exception as error:  # noqa: BLE001 - as above
                 case.fail(error)
         return self._close(case)
@@ -257,7 +261,7 @@ class Guard:
 
     def describe(self) -> str:
         """Engine, level and policy revision, in a line."""
-        engine = self._engine.describe()
+        engine = self.engine.describe()
         return (
             f"{engine['engine']} engine ({engine['version']}), level {self.config.level}, policy {self.revision[:12]}"
         )
@@ -297,12 +301,12 @@ class Guard:
 
     async def close(self) -> None:
         """Close engine and record."""
-        await self._engine.close()
+        await self.engine.close()
         self.audit.close()
 
     def close_sync(self) -> None:
         """`close` for a caller without an event loop."""
-        self._engine.close_sync()
+        self.engine.close_sync()
         self.audit.close()
 
     async def __aenter__(self) -> Self:

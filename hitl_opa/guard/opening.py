@@ -13,9 +13,12 @@ from hitl_opa.facts.secrets import suspect
 from hitl_opa.policy.bundle import load_bundle, shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.audit.anchors import Anchor
     from hitl_opa.audit.notary import Notary
+    from hitl_opa.guard.guard import Guard
     from hitl_opa.model import Engine
 
 MEMORY = ":memory:"
@@ -86,13 +89,22 @@ def open_anchors(config: Config) -> list[Anchor]:
     return found
 
 
-def open_approvals(config: Config, audit: AuditLog) -> Approvals:
-    """The durable approvals, beside the record. Raises ConfigError where the settings have none."""
+def open_approvals(config: Config, audit: AuditLog, guard: Callable[[], Guard] | None = None) -> Approvals:
+    """The durable approvals, beside the record. Raises ConfigError where the settings have none.
+
+    ``guard`` returns the one whose policies say whose word counts; without, they are loaded from the
+    settings when somebody votes.
+    """
     if not config.durable:
         raise ConfigError("these settings keep no approvals: set `durable: true` in hitl.yaml")
     from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.guard.guard import Guard
+    from hitl_opa.guard.referee import GuardReferee
 
-    return Approvals.open(audit, redact=redact)
+    def own() -> Guard:
+        return Guard(engine=open_engine(config), audit=audit, config=config, known=known(config))
+
+    return Approvals.open(audit, redact=redact, referee=GuardReferee(guard or own))
 
 
 def known(config: Config) -> Known:

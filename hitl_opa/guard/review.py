@@ -53,7 +53,7 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
         approvals = guard.approvals if ruling.document.call.kind != "question" else None
         known = ""
         if approvals is not None:
-            outcome, known = durable.carried(approvals, ruling)
+            outcome, known = await durable.carried(guard, approvals, ruling)
             if outcome is not None:
                 return outcome
         if reviewer is None or (approvals is not None and _elsewhere(decision)):

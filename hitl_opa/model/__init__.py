@@ -44,6 +44,7 @@ from hitl_opa.model.document import (
     UrlFact,
 )
 from hitl_opa.model.engine import Engine
+from hitl_opa.model.referee import Ballot, Cast, Judgement, Matter, Redecided, Referee, Voter
 from hitl_opa.model.review import Answer, Choice, Question, Reviewer, ReviewRequest
 from hitl_opa.model.words import PermissionMode, Risk, Verb, Verdict
 
@@ -52,7 +53,9 @@ __all__ = [
     "Agent",
     "Answer",
     "ApprovalFact",
+    "Ballot",
     "CallFacts",
+    "Cast",
     "Choice",
     "Claims",
     "Command",
@@ -67,6 +70,8 @@ __all__ = [
     "Facts",
     "Flag",
     "GrantFact",
+    "Judgement",
+    "Matter",
     "Mcp",
     "Number",
     "Obligation",
@@ -76,6 +81,8 @@ __all__ = [
     "Policy",
     "Question",
     "Reason",
+    "Redecided",
+    "Referee",
     "ReviewRequest",
     "Reviewer",
     "Risk",
@@ -88,4 +95,5 @@ __all__ = [
     "UrlFact",
     "Verb",
     "Verdict",
+    "Voter",
 ]

@@ -6,13 +6,16 @@ from typing import Protocol
 
 
 class Engine(Protocol):
-    """Evaluates the policy. Every failure is an exception of `hitl_opa.errors.EngineError`."""
+    """Evaluates the policy. Every failure is an exception of `hitl_opa.errors.EngineError`.
 
-    async def evaluate(self, document: bytes) -> bytes:
+    ``entrypoint`` is the rule that is asked for (``data.…``), ``""`` for the decision on a call.
+    """
+
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
         """Input document (JSON) in, decision document (a JSON object) out."""
         ...
 
-    def evaluate_sync(self, document: bytes) -> bytes:
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
         """The same for a caller without an event loop."""
         ...
 

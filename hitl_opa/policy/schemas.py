@@ -10,11 +10,17 @@ from typing import Any
 
 import msgspec
 
-from hitl_opa.model import Decision, Document, ToolCall
+from hitl_opa.model import Ballot, Decision, Document, Judgement, ToolCall
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "schemas"
 
-TITLES: dict[str, type[msgspec.Struct]] = {"input": Document, "decision": Decision, "tool_call": ToolCall}
+TITLES: dict[str, type[msgspec.Struct]] = {
+    "input": Document,
+    "decision": Decision,
+    "tool_call": ToolCall,
+    "ballot": Ballot,
+    "judgement": Judgement,
+}
 
 
 def schemas() -> dict[str, str]:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from hitl_opa.audit.batch import Batch
 from hitl_opa.config import Key
 from hitl_opa.guard import Guard, Ruling
-from hitl_opa.model import Document, Session, ToolCall
+from hitl_opa.guard.referee import call_of
+from hitl_opa.model import Document, ToolCall
 from hitl_opa.server.keys import find
 
 MAX_BODY = 4_000_000  # bytes
@@ -99,31 +100,9 @@ def _of_document(value: Any) -> ToolCall:
         document = msgspec.convert(value, Document)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Refused(400, "invalid_parameter", f"input is no input document: {error}") from None
-    call, agent, context, claims = document.call, document.agent, document.context, document.call.mcp.claims
-    hints = {
-        "readOnlyHint": claims.read_only,
-        "destructiveHint": claims.destructive,
-        "idempotentHint": claims.idempotent,
-        "openWorldHint": claims.open_world,
-    }
-    return ToolCall(
-        tool=call.tool,
-        input=call.input,
-        id=call.id,
-        cwd=context.cwd,
-        workspace=context.workspace,
-        home=context.home,
-        annotations={name: flag.value for name, flag in hints.items() if flag.known},
-        confidence=agent.confidence.value if agent.confidence.known else None,
-        claimed_risk=call.claimed_risk,
-        session=Session(
-            id=agent.session,
-            agent_id=agent.id,
-            agent_type=agent.type,
-            permission_mode=agent.mode,
-            unattended=agent.unattended,
-        ),
-    )
+    given = call_of(document)
+    # who asks and how sure they are is not for the body to say
+    return msgspec.structs.replace(given, confidence_verified=False)
 
 
 def _shown(ruling: Ruling) -> msgspec.Raw:

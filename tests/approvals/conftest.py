@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles import FakeEngine
+from doubles import FakeEngine, referee
 
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
@@ -40,7 +40,7 @@ def audit(tmp_path: Path) -> Iterator[AuditLog]:
 
 @pytest.fixture
 def approvals(audit: AuditLog, clock: Clock) -> Approvals:
-    return Approvals.open(audit, redact=lambda value: value, clock=clock)
+    return Approvals.open(audit, redact=lambda value: value, clock=clock, referee=referee())
 
 
 @pytest.fixture

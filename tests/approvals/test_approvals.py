@@ -11,13 +11,11 @@ import msgspec
 import pytest
 from doubles import ask
 
-from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.approvals import Approvals, stricter
 from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.errors import ApprovalError
 from hitl_opa.model import Agent, CallFacts, Decision, Document
-
-NOBODYS: frozenset[str] = frozenset()
 
 
 def decision(risk: str = "high", **properties: Any) -> Decision:
@@ -43,7 +41,7 @@ def states(audit: AuditLog) -> list[str]:
 def test_from_asking_to_the_end_each_step_is_on_record(approvals: Approvals, audit: AuditLog) -> None:
     asked = request(approvals)
     assert asked.state is State.PENDING
-    given = approvals.vote(asked.id, "rita", NOBODYS, approves=True, reason="Go.")
+    given = approvals.vote(asked.id, Person(name="rita"), approves=True, reason="Go.")
     assert (given.state, given.reviewers, given.reason) == (State.APPROVED, "rita", "Go.")
     used = approvals.consume(asked.id, "sha256:1")
     assert used is not None
@@ -71,7 +69,7 @@ def test_an_equal_call_finds_the_same_approval(approvals: Approvals) -> None:
 def test_it_is_used_once(approvals: Approvals) -> None:
     asked = request(approvals)
     assert approvals.consume(asked.id, "sha256:1") is None  # not approved yet
-    approvals.vote(asked.id, "rita", NOBODYS, approves=True)
+    approvals.vote(asked.id, Person(name="rita"), approves=True)
     assert approvals.consume(asked.id, "sha256:2") is None  # another call
     assert approvals.consume(asked.id, "sha256:1") is not None
     assert approvals.consume(asked.id, "sha256:1") is None
@@ -81,7 +79,7 @@ def test_it_is_used_once(approvals: Approvals) -> None:
 @pytest.mark.parametrize(("status", "state"), [("ran", "executed"), ("failed", "failed"), ("blocked", "failed")])
 def test_how_it_ended(approvals: Approvals, status: str, state: str) -> None:
     asked = request(approvals)
-    approvals.vote(asked.id, "rita", NOBODYS, approves=True)
+    approvals.vote(asked.id, Person(name="rita"), approves=True)
     approvals.consume(asked.id, "sha256:1")
     approvals.settle(asked.id, status, outcome())
     approvals.settle(asked.id, "failed" if status == "ran" else "ran", outcome())  # the first word stands
@@ -94,11 +92,11 @@ def test_both_clocks(approvals: Approvals, clock: Any, audit: AuditLog) -> None:
     assert approvals.get(unanswered.id).state is State.PENDING
     clock.forward(1)
     with pytest.raises(ApprovalError, match="is expired already"):
-        approvals.vote(unanswered.id, "rita", NOBODYS, approves=True)
+        approvals.vote(unanswered.id, Person(name="rita"), approves=True)
     assert approvals.get(unanswered.id).state is State.EXPIRED
     unused = request(approvals, expires_in=100, execution_expires_in=50)
     clock.forward(90)
-    approvals.vote(unused.id, "rita", NOBODYS, approves=True)
+    approvals.vote(unused.id, Person(name="rita"), approves=True)
     clock.forward(49)
     assert approvals.get(unused.id).state is State.APPROVED
     clock.forward(1)
@@ -110,17 +108,17 @@ def test_both_clocks(approvals: Approvals, clock: Any, audit: AuditLog) -> None:
 def test_named_approvers(approvals: Approvals) -> None:
     asked = request(approvals, approvers=["sre", "anna"], each=[["anna", "sre"]])
     with pytest.raises(ApprovalError, match="needs an approver of anna, sre"):
-        approvals.vote(asked.id, "bob", frozenset({"dev"}), approves=True)
+        approvals.vote(asked.id, Person(name="bob", groups=frozenset({"dev"})), approves=True)
     with pytest.raises(ApprovalError, match="own agent's call"):
-        approvals.vote(asked.id, "anna", NOBODYS, approves=True)
+        approvals.vote(asked.id, Person(name="anna"), approves=True)
     assert approvals.get(asked.id).votes == []
-    given = approvals.vote(asked.id, "carl", frozenset({"sre", "wheel"}), approves=True)
+    given = approvals.vote(asked.id, Person(name="carl", groups=frozenset({"sre", "wheel"})), approves=True)
     assert (given.state, given.votes[0].groups) == (State.APPROVED, ["sre"])
 
 
 def test_whoever_is_alone_approves_their_own(approvals: Approvals, audit: AuditLog) -> None:
     asked = request(approvals, permission="approve")
-    assert approvals.vote(asked.id, "anna", NOBODYS, approves=True).state is State.APPROVED
+    assert approvals.vote(asked.id, Person(name="anna"), approves=True).state is State.APPROVED
     (review,) = [r for r in audit.records() if r.kind == "review"]
     assert review.get("extra")["self_approved"] is True
 
@@ -128,29 +126,33 @@ def test_whoever_is_alone_approves_their_own(approvals: Approvals, audit: AuditL
 def test_a_quorum_counts_people_and_lists(approvals: Approvals) -> None:
     asked = request(approvals, quorum=2, each=[["sre"], ["security"]])
     with pytest.raises(ApprovalError, match="own agent's call"):
-        approvals.vote(asked.id, "anna", frozenset({"sre"}), approves=True)
+        approvals.vote(asked.id, Person(name="anna", groups=frozenset({"sre"})), approves=True)
     vote = approvals.vote
-    assert vote(asked.id, "bob", frozenset({"sre"}), approves=True).state is State.PENDING
-    assert vote(asked.id, "bob", frozenset({"sre"}), approves=True).state is State.PENDING  # again is not twice
-    assert vote(asked.id, "carl", frozenset({"sre"}), approves=True).state is State.PENDING  # none of security
+    assert vote(asked.id, Person(name="bob", groups=frozenset({"sre"})), approves=True).state is State.PENDING
+    assert (
+        vote(asked.id, Person(name="bob", groups=frozenset({"sre"})), approves=True).state is State.PENDING
+    )  # again is not twice
+    assert (
+        vote(asked.id, Person(name="carl", groups=frozenset({"sre"})), approves=True).state is State.PENDING
+    )  # none of security
     with pytest.raises(ApprovalError, match="has voted"):
-        vote(asked.id, "carl", NOBODYS, approves=False)
-    assert vote(asked.id, "dora", frozenset({"security"}), approves=True).state is State.APPROVED
+        vote(asked.id, Person(name="carl"), approves=False)
+    assert vote(asked.id, Person(name="dora", groups=frozenset({"security"})), approves=True).state is State.APPROVED
 
 
 def test_one_rejection_denies(approvals: Approvals) -> None:
     asked = request(approvals, quorum=2)
-    approvals.vote(asked.id, "bob", NOBODYS, approves=True)
-    denied = approvals.vote(asked.id, "carl", NOBODYS, approves=False, reason="No.")
+    approvals.vote(asked.id, Person(name="bob"), approves=True)
+    denied = approvals.vote(asked.id, Person(name="carl"), approves=False, reason="No.")
     assert (denied.state, denied.reviewers, denied.reason) == (State.DENIED, "carl", "No.")
     with pytest.raises(ApprovalError, match="is denied already"):
-        approvals.vote(asked.id, "dora", NOBODYS, approves=True)
-    assert approvals.vote(asked.id, "carl", NOBODYS, approves=False).state is State.DENIED
+        approvals.vote(asked.id, Person(name="dora"), approves=True)
+    assert approvals.vote(asked.id, Person(name="carl"), approves=False).state is State.DENIED
 
 
 def test_what_is_taken_back_is_not_used(approvals: Approvals) -> None:
     asked = request(approvals)
-    approvals.vote(asked.id, "rita", NOBODYS, approves=True)
+    approvals.vote(asked.id, Person(name="rita"), approves=True)
     assert approvals.cancel(asked.id, "rita").state is State.CANCELLED
     assert approvals.consume(asked.id, "sha256:1") is None
     with pytest.raises(ApprovalError, match="is cancelled already"):
@@ -199,7 +201,7 @@ def test_a_foreign_schema_is_refused(approvals: Approvals, audit: AuditLog, tmp_
     with pytest.raises(ApprovalError, match=r"schema version \[9\]"):
         Approvals.open(audit, redact=lambda v: v)
     with sqlite3.connect(tmp_path / "hitl.db") as database:
-        database.execute("UPDATE approval_schema SET version = 1")
+        database.execute("UPDATE approval_schema SET version = 2")
     database.close()
     assert Approvals.open(audit, redact=lambda v: v).get(asked.id).id == asked.id
 
@@ -212,7 +214,7 @@ def test_a_step_that_cannot_be_recorded_does_not_happen(
     with monkeypatch.context() as broken:
         broken.setattr(audit, "append", fails)
         with pytest.raises(OSError, match="no room"):
-            approvals.vote(asked.id, "rita", NOBODYS, approves=True)
+            approvals.vote(asked.id, Person(name="rita"), approves=True)
     found = approvals.get(asked.id)
     assert (found.state, found.votes) == (State.PENDING, [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -11,15 +12,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from doubles import ask
+from doubles import ask, referee
 
-from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
 from hitl_opa.errors import ApprovalError
 from hitl_opa.model import CallFacts, Decision, Document
 
-NOBODYS: frozenset[str] = frozenset()
 DIGEST = "sha256:1"
 RACERS = 200
 
@@ -45,7 +45,7 @@ def test_threads_race_to_ask_and_to_decide(approvals: Approvals, audit: AuditLog
 
     def votes(n: int) -> bool:
         try:
-            approvals.vote(id, f"r{n}", NOBODYS, approves=n % 2 == 0)
+            approvals.vote(id, Person(name=f"r{n}"), approves=n % 2 == 0)
         except ApprovalError as error:
             assert "already" in str(error)  # noqa: PT017
             return False
@@ -61,7 +61,7 @@ def test_threads_race_to_ask_and_to_decide(approvals: Approvals, audit: AuditLog
 
 def test_threads_race_to_use(approvals: Approvals, audit: AuditLog) -> None:
     id = request(approvals).id
-    approvals.vote(id, "rita", NOBODYS, approves=True)
+    approvals.vote(id, Person(name="rita"), approves=True)
     assert sum(used is not None for used in racing(lambda _: approvals.consume(id, DIGEST), RACERS)) == 1
     assert states(audit) == ["pending", "approved", "executing"]
     assert audit.verify().ok
@@ -70,23 +70,23 @@ def test_threads_race_to_use(approvals: Approvals, audit: AuditLog) -> None:
 CHILD = """
     import os, signal, sys
     import msgspec
+    from doubles import referee
     from hitl_opa.approvals.approvals import Approvals
-    from hitl_opa.approvals import store
+    from hitl_opa.approvals import Person, store
     from hitl_opa.audit import AuditLog, Event, Kind
     from hitl_opa.errors import ApprovalError
     from hitl_opa.model import CallFacts, Decision, Document
 
     path, id, step = sys.argv[1:4]
     audit = AuditLog.open(path)
-    approvals = Approvals.open(audit, redact=lambda v: v)
-    NOBODYS = frozenset()
+    approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
 
     def request():
         document = Document(call=CallFacts(id="c1", tool="Bash", kind="shell", input={"command": "make deploy"}))
         return approvals.request("sha256:1", document, msgspec.json.decode(sys.argv[4], type=Decision), "d1")
 
     def vote(reviewer="rita"):
-        return approvals.vote(id, reviewer, NOBODYS, approves=True)
+        return approvals.vote(id, Person(name=reviewer), approves=True)
 
     def consume():
         return approvals.consume(id, "sha256:1")
@@ -131,16 +131,20 @@ DIE = """
 def child(body: str, *arguments: str) -> subprocess.Popen[str]:
     program = textwrap.dedent(CHILD) + textwrap.dedent(body)
     return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
     )
 
 
 @pytest.mark.parametrize("step", ["vote", "consume"])
 def test_processes_race(audit: AuditLog, tmp_path: Path, step: str) -> None:
-    approvals = Approvals.open(audit, redact=lambda v: v)
+    approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
     id = request(approvals).id
     if step == "consume":
-        approvals.vote(id, "rita", NOBODYS, approves=True)
+        approvals.vote(id, Person(name="rita"), approves=True)
     racers = [child(RACE, str(tmp_path / "hitl.db"), id, step) for _ in range(8)]  # 25 tries each
     for racer in racers:
         assert racer.stdin is not None
@@ -160,13 +164,13 @@ AFTER = [State.PENDING, State.APPROVED, State.EXECUTING, State.EXECUTED]
 @pytest.mark.parametrize("when", ["before", "written", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_between_two_steps(audit: AuditLog, tmp_path: Path, step: str, when: str) -> None:
-    approvals = Approvals.open(audit, redact=lambda v: v)
+    approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
     at = STEPS.index(step)
     id = ""
     if at > 0:
         id = request(approvals).id
     if at > 1:
-        approvals.vote(id, "rita", NOBODYS, approves=True)
+        approvals.vote(id, Person(name="rita"), approves=True)
     if at > 2:
         assert approvals.consume(id, DIGEST) is not None
     dying = child(DIE, str(tmp_path / "hitl.db"), id, step, ask().decode(), when)
@@ -184,5 +188,5 @@ def test_killed_between_two_steps(audit: AuditLog, tmp_path: Path, step: str, wh
         assert approvals.consume(found[0].id, DIGEST) is None
         assert approvals.get(id).state is State.PENDING
         return
-    approvals.vote(id, "rita", NOBODYS, approves=True)
+    approvals.vote(id, Person(name="rita"), approves=True)
     assert [approvals.consume(id, DIGEST) is not None for _ in range(2)] == [True, False]

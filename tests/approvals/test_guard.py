@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from doubles import APPROVES, REJECTS, Says, ask, decision, never
 
-from hitl_opa.approvals import State
+from hitl_opa.approvals import Person, State
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import Config, load_config
@@ -20,7 +20,6 @@ from hitl_opa.guard import Guard, Outcome
 from hitl_opa.model import Session, ToolCall
 
 Make = Callable[..., Guard]
-NOBODYS: frozenset[str] = frozenset()
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ async def test_asked_approved_and_run_once(make_guard: Make, approvals: Approval
     assert f"pending, approval {waiting.id}" in first.message
     again = await tries(make_guard(ask()), call)
     assert f"pending, approval {only(approvals).id}" in again.message
-    approvals.vote(waiting.id, "rita", NOBODYS, approves=True, reason="Go.")
+    approvals.vote(waiting.id, Person(name="rita"), approves=True, reason="Go.")
     later = make_guard(ask())
     run = await tries(later, msgspec.structs.replace(call, id="c9"))
     assert (run.allowed, run.input, run.by) == (True, call.input, "reviewer:rita")
@@ -89,7 +88,7 @@ async def test_the_document_says_that_approvals_are_kept(make_guard: Make, call:
 async def test_it_binds_to_the_call(make_guard: Make, approvals: Approvals, call: ToolCall, other: Any) -> None:
     guard = make_guard(ask())
     await tries(guard, call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     assert not (await tries(guard, msgspec.structs.replace(call, **other))).allowed
     assert (await tries(guard, call)).allowed
 
@@ -98,7 +97,7 @@ async def test_it_binds_to_the_script(make_guard: Make, approvals: Approvals, ca
     put(call, "run.sh", "echo hello\n")
     guard = make_guard(ask())
     await tries(guard, call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     put(call, "run.sh", "echo jello\n")  # does the same as far as anybody can read
     assert not (await tries(guard, call)).allowed
     put(call, "run.sh", "echo hello\n")
@@ -111,7 +110,7 @@ async def test_it_binds_to_the_file_behind_a_link(make_guard: Make, approvals: A
     write = msgspec.structs.replace(call, tool="Write", input={"file_path": link(call, "a"), "content": "x"})
     guard = make_guard(ask())
     await tries(guard, write)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     link(call, "b")
     assert not (await tries(guard, write)).allowed
     link(call, "a")
@@ -125,7 +124,7 @@ async def test_it_binds_to_the_file_behind_a_link(make_guard: Make, approvals: A
 async def test_policy_became_stricter(make_guard: Make, approvals: Approvals, call: ToolCall, now: bytes) -> None:
     await tries(make_guard(ask()), call)
     old = only(approvals).id
-    approvals.vote(old, "rita", NOBODYS, approves=True)
+    approvals.vote(old, Person(name="rita"), approves=True)
     outcome = await tries(make_guard(now), call)
     assert not outcome.allowed
     assert f"Approval {old} is void" in outcome.message
@@ -135,7 +134,7 @@ async def test_policy_became_stricter(make_guard: Make, approvals: Approvals, ca
 
 async def test_policy_denies_now(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
     await tries(make_guard(ask()), call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     assert not (await tries(make_guard(RuntimeError("engine down")), call)).allowed
     assert only(approvals).state is State.APPROVED  # that was no decision
     assert not (await tries(make_guard(decision("deny")), call)).allowed
@@ -144,14 +143,14 @@ async def test_policy_denies_now(make_guard: Make, approvals: Approvals, call: T
 
 async def test_policy_became_milder(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
     await tries(make_guard(ask()), call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     assert (await tries(make_guard(ask("low")), call)).by == "reviewer:rita"
 
 
 async def test_rejected(make_guard: Make, approvals: Approvals, clock: Any, call: ToolCall) -> None:
     guard = make_guard(ask(expires_in=100))
     await tries(guard, call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=False, reason="Not on a Friday.")
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=False, reason="Not on a Friday.")
     outcome = await tries(guard, call)
     assert not outcome.allowed
     assert "rita rejected this call" in outcome.message
@@ -169,7 +168,7 @@ async def test_expired_and_lapsed(make_guard: Make, approvals: Approvals, clock:
     assert not outcome.allowed
     assert "Nobody decided on it in time" in outcome.message
     (waiting,) = approvals.listed(frozenset({State.PENDING}))
-    approvals.vote(waiting.id, "rita", NOBODYS, approves=True)
+    approvals.vote(waiting.id, Person(name="rita"), approves=True)
     clock.forward(51)
     outcome = await tries(guard, call)
     assert not outcome.allowed
@@ -178,7 +177,7 @@ async def test_expired_and_lapsed(make_guard: Make, approvals: Approvals, clock:
 
 async def test_a_process_that_died_running_it(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
     await tries(make_guard(ask()), call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     assert (await tries(make_guard(ask()), call)).allowed
     outcome = await tries(make_guard(ask()), call)
     assert not outcome.allowed
@@ -194,7 +193,7 @@ async def test_a_reviewer_who_does_not_answer(make_guard: Make, approvals: Appro
 async def test_a_reviewer_who_may_not(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
     outcome = await tries(make_guard(ask(approvers=["sre"])), call, Says(APPROVES))
     assert not outcome.allowed
-    approvals.vote(only(approvals).id, "carl", frozenset({"sre"}), approves=True)
+    approvals.vote(only(approvals).id, Person(name="carl", groups=frozenset({"sre"})), approves=True)
     assert (await tries(make_guard(ask(approvers=["sre"])), call, Says(APPROVES))).by == "reviewer:carl"
 
 
@@ -224,7 +223,7 @@ async def test_a_broken_store_denies(
 ) -> None:
     guard = make_guard(ask())
     await tries(guard, call)
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     with sqlite3.connect(tmp_path / "hitl.db") as database:
         database.execute("DROP TABLE approval_vote")
     database.close()
@@ -243,7 +242,7 @@ async def test_with_the_shipped_policies(tmp_path: Path, call: ToolCall) -> None
         assert guard.approvals is not None
         approval = only(guard.approvals)
         assert approval.expires_at - approval.requested_at == 86_400
-        guard.approvals.vote(approval.id, "rita", NOBODYS, approves=True)
+        guard.approvals.vote(approval.id, Person(name="rita"), approves=True)
         assert (await tries(guard, change)).allowed
 
 
@@ -255,7 +254,7 @@ async def test_functions_use_them_too(make_guard: Make, approvals: Approvals) ->
         return (await guard.execute_with_approval(lambda: ran.append(1), name="deploy", timeout=5)).status
 
     assert await once() == "rejected"
-    approvals.vote(only(approvals).id, "rita", NOBODYS, approves=True)
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     assert [await once(), await once()] == ["executed", "rejected"]
     assert ran == [1]
     assert State.EXECUTED in {a.state for a in approvals.listed(frozenset(State))}

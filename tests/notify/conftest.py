@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from doubles import ask
+from doubles import ask, referee
 from receivers import FakeSlack, HttpReceiver, MailReceiver
 
 from hitl_opa.approvals import Approval
@@ -44,7 +44,7 @@ def audit(tmp_path: Path) -> Iterator[AuditLog]:
 
 @pytest.fixture
 def approvals(audit: AuditLog, clock: Clock) -> Approvals:
-    return Approvals.open(audit, redact=lambda value: value, clock=clock)
+    return Approvals.open(audit, redact=lambda value: value, clock=clock, referee=referee())
 
 
 Asks = Callable[..., Approval]

@@ -27,6 +27,8 @@ decision := {"number": to_number(input.text)} if input.want == "error"
 
 decision := input.echo if input.want == "bare"
 
+other := {"other": input.echo} if input.want == "other"
+
 decision := {"items": items} if {
 	input.want == "data"
 	items := data.suite.items
@@ -54,6 +56,15 @@ class EngineConformance:
 
     async def test_has_the_data(self, engine: Any) -> None:
         assert await self.ask(engine, "data") == {"items": ["a", "b"]}
+
+    async def test_another_entrypoint(self, engine: Any) -> None:
+        document = json.dumps({"want": "other", "echo": 7}).encode()
+        assert json.loads(await engine.evaluate(document, "data.hitl.main.other")) == {"other": 7}
+        with pytest.raises(Undefined):
+            await engine.evaluate(document)  # which is another question
+        with pytest.raises(Undefined):
+            await engine.evaluate(b'{"want": "echo", "echo": 1}', "data.hitl.main.other")
+        assert await self.ask(engine, "echo", 1) == {"echo": 1}
 
     async def test_undefined_is_undefined(self, engine: Any) -> None:
         with pytest.raises(Undefined):
@@ -132,6 +143,8 @@ class EngineConformance:
             return json.loads(engine.evaluate_sync(json.dumps({"want": want, "echo": 7}).encode()))
 
         assert await asyncio.to_thread(ask, "echo") == {"echo": 7}
+        other = await asyncio.to_thread(engine.evaluate_sync, b'{"want": "other", "echo": 7}', "data.hitl.main.other")
+        assert json.loads(other) == {"other": 7}
         with pytest.raises(Undefined):
             await asyncio.to_thread(ask, "nothing")
         with pytest.raises(EngineError):
