@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
 
 import msgspec
@@ -91,6 +91,10 @@ class Store:
         """A transaction that has the write lock: what is read in it stays true until it ends."""
         with self._transaction() as connection:
             yield Transaction(connection, self.audit)
+
+    def connected(self) -> AbstractContextManager[sql.Connection]:
+        """A transaction that has the write lock, for tables that stand beside the approvals."""
+        return self._transaction()
 
     @contextmanager
     def _transaction(self) -> Iterator[sql.Connection]:

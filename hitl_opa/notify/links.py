@@ -7,23 +7,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from hitl_opa.approvals.letter import Link
 from hitl_opa.errors import NotifyError
 
-Purpose = Literal["review-link", "slack-button"]
+Purpose = Literal["review-link", "link-form", "slack-button"]
 MIN_KEY = 32  # characters
-
-
-class Grant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a token says: this approval, as it was when it bound to ``digest``, for this reviewer.
-
-    ``reviewer`` is ``""`` on a button, which whoever sees it may press: Slack says who did. ``nonce``
-    makes tokens distinct; the row of a link is found by it.
-    """
-
-    approval: str
-    digest: str
-    reviewer: str
-    nonce: str
 
 
 class Signer:
@@ -37,11 +25,11 @@ class Signer:
             raise NotifyError(f"a key for links and buttons has fewer than {MIN_KEY} characters")
         self._keys = list(reversed(keys))  # itsdangerous signs with the last
 
-    def sign(self, purpose: Purpose, grant: Grant) -> str:
+    def sign(self, purpose: Purpose, link: Link) -> str:
         """A token that fits into a URL."""
-        return str(self._serializer(purpose).dumps(msgspec.to_builtins(grant)))
+        return str(self._serializer(purpose).dumps(msgspec.to_builtins(link)))
 
-    def read(self, purpose: Purpose, token: str, max_age: float) -> tuple[Grant, float]:
+    def read(self, purpose: Purpose, token: str, max_age: float) -> tuple[Link, float]:
         """What a token says, and when it was signed (seconds since the epoch). ``max_age`` in seconds.
 
         Raises NotifyError for what is forged, for another purpose, or too old.
@@ -50,7 +38,7 @@ class Signer:
 
         try:
             said, when = self._serializer(purpose).loads(token, max_age=int(max_age), return_timestamp=True)
-            return msgspec.convert(said, Grant), when.timestamp()
+            return msgspec.convert(said, Link), when.timestamp()
         except SignatureExpired:
             raise NotifyError("it is too old, or the clocks of two machines differ") from None
         except (BadData, msgspec.ValidationError, ValueError, RecursionError):

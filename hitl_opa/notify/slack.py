@@ -8,9 +8,10 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from hitl_opa.approvals.letter import Link
 from hitl_opa.channels import Slack
 from hitl_opa.errors import NotifyError
-from hitl_opa.notify.links import Grant, Signer
+from hitl_opa.notify.links import Signer
 from hitl_opa.notify.message import BY_LINK, Item, Message
 from hitl_opa.notify.transport import TIMEOUT, Ref
 
@@ -100,8 +101,8 @@ class SlackTransport:
         buttons = [_open("Open to review" if item.waits else "Open", item.link)]
         if self._signer is None or not item.waits or item.risk not in BY_LINK or item.kind == "question":
             return buttons
-        grant = Grant(approval=item.id, digest=item.digest, reviewer="", nonce=message.id)
-        token = self._signer.sign("slack-button", grant)
+        link = Link(approval=item.id, digest=item.digest, reviewer="", nonce=message.id)
+        token = self._signer.sign("slack-button", link)
         sure = {
             "title": _text("Approve this call?"),
             "text": _text("It runs once, exactly as shown."),
@@ -119,7 +120,7 @@ def genuine(body: bytes, headers: Mapping[str, str], signing_secret: str) -> boo
 
     try:
         return SignatureVerifier(signing_secret).is_valid_request(body, dict(headers))
-    except (ValueError, TypeError):  # a timestamp that is no number, a body or signature that is no text
+    except (ValueError, TypeError, OverflowError):  # timestamps that are no numbers, text that is none
         return False
 
 

@@ -7,26 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
+from hitl_opa.approvals.letter import Link
 from hitl_opa.errors import NotifyError
-from hitl_opa.notify.links import Grant, Signer
+from hitl_opa.notify.links import Signer
 
 OLD, NEW = "o" * 32, "n" * 32
-GRANT = Grant(approval="a1", digest="sha256:1", reviewer="rita", nonce="x")
-TOKEN = Signer([NEW]).sign("review-link", GRANT)
+LINK = Link(approval="a1", digest="sha256:1", reviewer="rita", nonce="x")
+TOKEN = Signer([NEW]).sign("review-link", LINK)
 
 
 def test_a_token_is_read_back_and_fits_into_a_url() -> None:
     read, _ = Signer([NEW]).read("review-link", TOKEN, 60)
-    assert read == GRANT
+    assert read == LINK
     assert TOKEN.isascii()
     assert set(TOKEN) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
 def test_keys_are_replaced_without_voiding_what_is_out() -> None:
-    before = Signer([OLD]).sign("review-link", GRANT)
-    assert Signer([NEW, OLD]).read("review-link", before, 60)[0] == GRANT
-    after = Signer([NEW, OLD]).sign("review-link", GRANT)
-    assert Signer([NEW]).read("review-link", after, 60)[0] == GRANT
+    before = Signer([OLD]).sign("review-link", LINK)
+    assert Signer([NEW, OLD]).read("review-link", before, 60)[0] == LINK
+    after = Signer([NEW, OLD]).sign("review-link", LINK)
+    assert Signer([NEW]).read("review-link", after, 60)[0] == LINK
     with pytest.raises(NotifyError, match="not ours"):
         Signer([NEW]).read("review-link", before, 60)
 
@@ -41,7 +42,7 @@ def test_a_token_that_is_too_old() -> None:
         Signer([NEW]).read("review-link", TOKEN, -1)
 
 
-@pytest.mark.parametrize("said", [None, [], "x", {}, {"approval": "a1"}, {**dict.fromkeys(Grant.__struct_fields__, 1)}])
+@pytest.mark.parametrize("said", [None, [], "x", {}, {"approval": "a1"}, {**dict.fromkeys(Link.__struct_fields__, 1)}])
 def test_what_is_signed_and_makes_no_sense(said: object) -> None:
     class Other(Signer):
         def _serializer(self, purpose: str) -> URLSafeTimedSerializer:  # type: ignore[override]
@@ -61,7 +62,7 @@ def test_a_token_in_which_anything_changed(at: int, character: str) -> None:
         read, _ = Signer([NEW]).read("review-link", changed, 60)
     except NotifyError:
         return
-    assert read == GRANT  # the last character of base64 has bits that say nothing
+    assert read == LINK  # the last character of base64 has bits that say nothing
 
 
 @given(st.text(max_size=200))

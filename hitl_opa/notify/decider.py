@@ -1,0 +1,60 @@
+"""What buttons, links and webhooks have in common: from a genuine request to a vote."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hitl_opa.approvals import Approval, Person
+from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.errors import ApprovalError, NotifyError
+from hitl_opa.notify.message import BY_LINK
+
+
+class Directory(Protocol):
+    """Who accounts are."""
+
+    def person(self, account: str, auth: str) -> Person | None:
+        """The person of an account that may decide, not logged in; None where there is none (any more)."""
+        ...
+
+
+class Decider:
+    """Votes of people that were not logged in. Policy decides on every vote; what is refused here, it never sees."""
+
+    def __init__(self, approvals: Approvals, directory: Directory) -> None:
+        self.approvals = approvals
+        self._directory = directory
+
+    def waiting(self, id: str, digest: str) -> Approval:
+        """The approval that a message was about. Raises NotifyError where the call is not that one any more."""
+        try:
+            found = self.approvals.get(id)
+        except ApprovalError:
+            raise NotifyError("there is no such approval here") from None
+        if found.id != id or found.digest != digest:
+            raise NotifyError("the call has changed since this was sent: open the inbox")
+        return found
+
+    def vote(
+        self,
+        approval: Approval,
+        account: str,
+        *,
+        approves: bool,
+        reason: str,
+        auth: str,
+        channel: str,
+        look_ms: float = 0.0,
+    ) -> Approval:
+        """One word of an account. ``auth``: ``slack``, ``link`` or ``webhook``, what spoke for it.
+
+        Raises NotifyError for an account that may not decide, ApprovalError for what policy refuses.
+        """
+        if approval.risk not in BY_LINK:
+            raise NotifyError(f"a call of {approval.risk} risk is decided in the inbox, after logging in")
+        person = self._directory.person(account, auth)
+        if person is None:
+            raise NotifyError(f"{account} is no account that may decide")
+        return self.approvals.vote(
+            approval.id, person, approves=approves, reason=reason, channel=channel, look_ms=look_ms
+        )
