@@ -5,6 +5,7 @@ There is one row an approval, step of escalation and reader; those that are told
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -15,6 +16,8 @@ import sqlalchemy as sql
 from hitl_opa.approvals.letter import Letter, Link, Reply
 from hitl_opa.approvals.store import Store
 
+REMEMBERED = 31 * 24 * 3600.0  # seconds; longer than anybody goes on trying
+
 _tables = sql.MetaData()
 _letter = sql.Table(
     "letter",
@@ -23,6 +26,7 @@ _letter = sql.Table(
     *(sql.Column(name, sql.Text, nullable=False) for name in ("channel", "audience", "ref", "shown")),
     sql.Column("tried", sql.Boolean, nullable=False),
     sql.Column("closed", sql.Boolean, nullable=False),
+    sql.Column("lease_until", sql.Double, nullable=False),
 )
 _about = sql.Table(
     "letter_about",
@@ -45,6 +49,7 @@ _reply = sql.Table(
     sql.Column("id", sql.Text, primary_key=True),
     sql.Column("body", sql.Text, nullable=False),
     sql.Column("answer", sql.Text, nullable=False),
+    sql.Column("at", sql.Double, nullable=False),
 )
 sql.Index("letter_open", _letter.c.channel, _letter.c.audience, _letter.c.closed)
 sql.Index("letter_about_letter", _about.c.letter)
@@ -64,14 +69,8 @@ class Letters:
             known = self._readers(connection, approval, step)
             for reader in dict.fromkeys(readers):
                 if reader not in known:
-                    row = {
-                        "approval": approval,
-                        "step": step,
-                        "channel": reader[0],
-                        "audience": reader[1],
-                        "letter": "",
-                    }
-                    connection.execute(_about.insert().values(row))
+                    new = _about.insert().values(approval=approval, step=step, channel=reader[0], audience=reader[1])
+                    connection.execute(new.values(letter=""))
             return self._readers(connection, approval)
 
     def open(self, channel: str, audience: str) -> list[Letter]:
@@ -81,15 +80,8 @@ class Letters:
         with self._store.connected() as connection:
             if connection.execute(sql.select(_about.c.approval).where(new).limit(1)).first() is not None:
                 id = str(uuid.uuid4())
-                row = {
-                    "channel": channel,
-                    "audience": audience,
-                    "ref": "",
-                    "shown": "",
-                    "tried": False,
-                    "closed": False,
-                }
-                connection.execute(_letter.insert().values(id=id, **row))
+                new_letter = _letter.insert().values(id=id, channel=channel, audience=audience, ref="", shown="")
+                connection.execute(new_letter.values(tried=False, closed=False, lease_until=0.0))
                 connection.execute(_about.update().where(new).values(letter=id))
             rows = connection.execute(sql.select(_letter).where(here & ~_letter.c.closed).order_by(_letter.c.id)).all()
             return [
@@ -107,13 +99,26 @@ class Letters:
                 for row in rows
             ]
 
-    def trying(self, id: str) -> None:
-        """From now on the letter may have arrived."""
-        self._set(id, tried=True)
+    def trying(self, id: str, lease: float) -> bool:
+        """From now on the letter may have arrived. False, and it is left alone, where another worker is sending it.
+
+        It is this worker's for ``lease`` seconds, or until it was `sent` or `failed`.
+        """
+        now = time.time()
+        mine = (_letter.c.id == id) & (_letter.c.lease_until <= now)
+        with self._store.connected() as connection:
+            return (
+                connection.execute(_letter.update().where(mine).values(tried=True, lease_until=now + lease)).rowcount
+                == 1
+            )
 
     def sent(self, id: str, ref: dict[str, str], shown: str) -> None:
         """This version of the letter arrived."""
-        self._set(id, ref=msgspec.json.encode(ref).decode(), shown=shown)
+        self._set(id, ref=msgspec.json.encode(ref).decode(), shown=shown, lease_until=0.0)
+
+    def failed(self, id: str) -> None:
+        """It did not arrive, or nobody knows; the next to try need not wait."""
+        self._set(id, lease_until=0.0)
 
     def close(self, id: str) -> None:
         """Nothing in the letter will change any more."""
@@ -144,11 +149,13 @@ class Letters:
         return None if row is None else Reply(body=row.body, answer=msgspec.json.decode(row.answer))
 
     def answer(self, id: str, body: str, answer: dict[str, str]) -> bool:
-        """Keep the answer to a request. False, and nothing is kept, where it has one."""
+        """Keep the answer to a request, for `REMEMBERED`. False, and nothing is kept, where it has one."""
+        now = time.time()
         with self._store.connected() as connection:
+            connection.execute(_reply.delete().where(_reply.c.at < now - REMEMBERED))
             if connection.execute(sql.select(_reply.c.id).where(_reply.c.id == id)).first() is not None:
                 return False
-            row = {"id": id, "body": body, "answer": msgspec.json.encode(answer).decode()}
+            row = {"id": id, "body": body, "answer": msgspec.json.encode(answer).decode(), "at": now}
             connection.execute(_reply.insert().values(row))
             return True
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from hitl_opa.approvals.letters import Letters
 from hitl_opa.channels import Slack
 from hitl_opa.errors import HitlError, NotifyError
+from hitl_opa.guard.log import open_log
 from hitl_opa.notify.decider import Decider
 from hitl_opa.notify.links import Signer
 from hitl_opa.notify.refusals import Refusals
@@ -51,12 +52,19 @@ class Buttons:
         except NotifyError as error:
             await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address)
             return Response(status_code=403)
+        except HitlError:  # it could not be looked up: Slack shows an error, and it is pressed again
+            return Response(status_code=503)
         # what takes longer than Slack waits goes on after the answer: the message shows what came of it
         task = asyncio.create_task(self._press(said, channel, address))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._done)
         await asyncio.wait({task}, timeout=ACK)
         return Response(status_code=200)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            open_log().error("slack_button_failed", error=repr(error))
 
     def _genuine(self, body: bytes, request: Request) -> list[Slack]:
         """The channels whose app signed this, for the first time."""

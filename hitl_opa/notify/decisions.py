@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from hitl_opa.approvals.letters import Letters
 from hitl_opa.channels import Webhook
-from hitl_opa.errors import ApprovalError, NotifyError
+from hitl_opa.errors import ApprovalError, HitlError, NotifyError
 from hitl_opa.notify.decider import Decider
 from hitl_opa.notify.refusals import Refusals
 from hitl_opa.notify.request import address_of, body_of
@@ -51,6 +51,8 @@ class Decisions:
         except ApprovalError as error:
             await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address_of(request))
             status, said = 409, {"problem": str(error)}
+        except HitlError as error:
+            status, said = 503, {"problem": str(error)}
         return Response(msgspec.json.encode(said), status, media_type="application/json")
 
     def _answer(self, request: Request, body: bytes) -> tuple[int, dict[str, str]]:

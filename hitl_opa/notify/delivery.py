@@ -10,12 +10,14 @@ from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.approvals.letter import Letter, Link
 from hitl_opa.approvals.letters import Letters
 from hitl_opa.channels import Email
+from hitl_opa.errors import NotifyError
 from hitl_opa.notify.decider import Directory
 from hitl_opa.notify.links import Signer
 from hitl_opa.notify.message import message
 from hitl_opa.notify.routing import Address, addresses
 from hitl_opa.notify.transports import Transports
 
+LEASE = 90.0  # seconds; longer than any transport takes
 _FINAL = frozenset(State) - {State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN}
 
 
@@ -54,8 +56,13 @@ class Delivery:
         transport = self._transports.to(address.channel, address.audience)
         wanted = letter.ref is None or transport.updates == "all" or (transport.updates == "end" and not said.waiting)
         if wanted and said.fingerprint != letter.shown:
-            self._letters.trying(letter.id)
-            ref = await transport.send(said, letter.ref, again=letter.tried and letter.ref is None)
+            if not self._letters.trying(letter.id, LEASE):
+                raise NotifyError(f"{address.channel}: another worker is sending this message")
+            try:
+                ref = await transport.send(said, letter.ref, again=letter.tried and letter.ref is None)
+            except BaseException:
+                self._letters.failed(letter.id)
+                raise
             self._letters.sent(letter.id, ref, said.fingerprint)
         if over or transport.updates == "never" or (transport.updates == "end" and not said.waiting):
             self._letters.close(letter.id)

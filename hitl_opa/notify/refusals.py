@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 
 from hitl_opa.audit import AuditLog, Event, Kind
+from hitl_opa.errors import AuditError
+from hitl_opa.guard.log import open_log
 
 PER_MINUTE = 30
 
@@ -24,7 +26,7 @@ class Refusals:
         self._unwritten = 0
 
     def record(self, what: str, why: str, *, approval: str = "", address: str = "") -> None:
-        """``what``: ``slack-button``, ``review-link`` or ``webhook``. Raises AuditError."""
+        """``what``: ``slack-button``, ``review-link`` or ``webhook``. Without the record it is refused all the same."""
         with self._lock:
             if self._monotonic() - self._since >= 60:
                 self._since, self._written = self._monotonic(), 0
@@ -36,4 +38,7 @@ class Refusals:
         extra = {"refused": what, **({"approval": approval} if approval else {})}
         if unwritten:
             extra["not_recorded_before"] = str(unwritten)
-        self._audit.append(Event(kind=Kind.NOTE, extra=extra, detail={"why": why, "from": address}))
+        try:
+            self._audit.append(Event(kind=Kind.NOTE, extra=extra, detail={"why": why, "from": address}))
+        except AuditError as error:
+            open_log().error("refusal_not_recorded", refused=what, why=why, error=str(error))

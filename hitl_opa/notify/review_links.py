@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from hitl_opa.approvals import Approval
 from hitl_opa.approvals.letter import Link
 from hitl_opa.approvals.letters import Letters
-from hitl_opa.errors import ApprovalError, NotifyError
+from hitl_opa.errors import ApprovalError, HitlError, NotifyError
 from hitl_opa.notify import pages
 from hitl_opa.notify.decider import Decider
 from hitl_opa.notify.links import Signer
@@ -58,6 +58,9 @@ class ReviewLinks:
         except ApprovalError as error:
             await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address_of(request))
             return self._page(pages.problem("Not decided", str(error), f"{self._base}/inbox"), 409)
+        except HitlError:
+            words = "Nothing was decided: what waits cannot be read or written now. Try again in a while."
+            return self._page(pages.problem("Try again", words, f"{self._base}/inbox"), 503)
 
     def _show(self, request: Request, token: str) -> Response:
         link, approval = self._opened(token)

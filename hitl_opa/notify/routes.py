@@ -18,7 +18,11 @@ from hitl_opa.notify.transports import Transports
 def routes(
     approvals: Approvals, letters: Letters, transports: Transports, directory: Directory, audit: AuditLog
 ) -> list[Route]:
-    """For `Starlette`. Whatever the channels of the settings cannot do is refused there, and on record."""
+    """For `Starlette`. What comes back from a channel that the settings do not have is refused, and on record.
+
+    Raises ConfigError, NotifyError where a secret is missing or a key is too short.
+    """
+    transports.check_inbound()
     shared = Decider(approvals, directory), transports, letters, Refusals(audit)
     links = ReviewLinks(*shared)
     return [

@@ -34,6 +34,18 @@ class Transports:
         """Their values. Raises ConfigError."""
         return [secret(reference, self._root) for reference in references]
 
+    def check_inbound(self) -> None:
+        """Look at the secrets of whatever comes back, before it does. Raises ConfigError, NotifyError."""
+        from hitl_opa.notify.links import Signer
+
+        if self.settings.keys:
+            Signer(self.secrets(self.settings.keys))
+        for channel in self.settings.channels:
+            if isinstance(channel, Slack) and channel.signing_secret:
+                self.secrets([channel.signing_secret])
+            if isinstance(channel, Webhook):
+                self.secrets(channel.inbound)
+
     def address(self, account: str) -> str:
         """The mail address of an account. Raises ConfigError where the settings have none."""
         for contact in self.settings.people:

@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from hitl_opa.approvals import Approval, State
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
+from hitl_opa.errors import AuditBusy
 
 INBOUND, OUTBOUND = "whsec_" + "aW4x" * 8, "whsec_" + "b3V0" * 8
 Asks = Callable[..., Approval]
@@ -123,6 +124,21 @@ async def test_what_policy_refuses(serves: Serves, to_hook: Any, asks: Asks, aud
         answer = await post(http, decision(asks(approvers=("ops",))))
     assert (answer.status_code, "needs an approver of ops" in answer.json()["problem"]) == (409, True)
     assert len(refused(audit)) == 1
+
+
+async def test_what_cannot_be_written_is_not_decided_and_may_be_tried_again(
+    serves: Serves, to_hook: Any, asks: Asks, audit: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asks()
+
+    def busy(*_: Any, **__: Any) -> None:
+        raise AuditBusy("another process writes")
+
+    async with serves(to_hook) as http:
+        with monkeypatch.context() as patch:
+            patch.setattr(AuditLog, "append", busy)
+            assert (await post(http, decision(asked))).status_code == 503
+        assert (await post(http, decision(asked))).json()["state"] == "approved"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff", b"[" * 5_000, b'"' + b"x" * 1_100_000 + b'"'])

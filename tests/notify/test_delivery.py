@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -108,6 +110,31 @@ async def test_a_message_whose_answer_was_lost_is_not_sent_twice(
     approvals.cancel(asked.id, "rita")
     await told(delivery, asked)
     assert texts(slack) == ["Bash: cancelled"]
+
+
+async def test_two_workers_send_it_once(delivers: Delivers, to_slack: Any, slack: FakeSlack, asks: Asks) -> None:
+    one, two = delivers(to_slack), delivers(to_slack)
+    (address,) = one.route(asks().id)
+    results = await asyncio.gather(one.deliver(address), two.deliver(address), return_exceptions=True)
+    assert len(slack.messages) == 1
+    assert [type(r) for r in results if r is not None] in ([], [NotifyError])
+    await two.deliver(address)
+    assert len(slack.messages) == 1
+
+
+async def test_a_worker_that_died_while_sending_is_followed(
+    delivers: Delivers, to_slack: Any, slack: FakeSlack, asks: Asks, letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = delivers(to_slack)
+    (address,) = delivery.route(asks().id)
+    (letter,) = letters.open(*address)
+    assert letters.trying(letter.id, 90)  # and then it died
+    with pytest.raises(NotifyError, match="another worker"):
+        await delivery.deliver(address)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 91)
+    await delivery.deliver(address)
+    assert [got.path.partition("?")[0] for got in slack.got] == ["/api/conversations.history", "/api/chat.postMessage"]
 
 
 async def test_a_webhook_hears_of_every_change(
