@@ -29,15 +29,6 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     authenticated_at: float = 0.0
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who decides. ``auth``: how they are known; ``authenticated_at``: seconds since the epoch, 0 where never."""
-
-    name: str
-    groups: frozenset[str] = frozenset()
-    auth: str = ""
-    authenticated_at: float = 0.0
-
-
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """What one reviewer said, with the groups that gave them the right. ``at``: seconds since the epoch.
 

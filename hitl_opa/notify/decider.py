@@ -7,7 +7,7 @@ from typing import Protocol
 from hitl_opa.approvals import Approval, Person
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.errors import ApprovalError, NotifyError
-from hitl_opa.notify.message import BY_LINK
+from hitl_opa.notify.message import BY_LINK, bound
 
 
 class Directory(Protocol):
@@ -31,7 +31,7 @@ class Decider:
             found = self.approvals.get(id)
         except ApprovalError:
             raise NotifyError("there is no such approval here") from None
-        if found.id != id or found.digest != digest:
+        if found.id != id or bound(found) != digest:
             raise NotifyError("the call has changed since this was sent: open the inbox")
         return found
 

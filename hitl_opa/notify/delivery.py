@@ -13,7 +13,7 @@ from hitl_opa.channels import Email
 from hitl_opa.errors import NotifyError
 from hitl_opa.notify.decider import Directory
 from hitl_opa.notify.links import Signer
-from hitl_opa.notify.message import message
+from hitl_opa.notify.message import bound, message
 from hitl_opa.notify.routing import Address, addresses
 from hitl_opa.notify.transports import Transports
 
@@ -34,12 +34,8 @@ class Delivery:
     def route(self, id: str) -> list[Address]:
         """Note who is to be told of this approval; returns everybody whose letters may have to change."""
         approval = self._approvals.get(id)
-        found = (
-            addresses(approval, self._transports, self._directory, frozenset())
-            if approval.state is State.PENDING
-            else []
-        )
-        return [Address(*known) for known in self._letters.address(id, 0, found)]
+        found = addresses(approval, self._transports, self._directory) if approval.state is State.PENDING else []
+        return [Address(*known) for known in self._letters.address(id, approval.escalated, found)]
 
     async def deliver(self, address: Address) -> None:
         """Bring this reader up to date. Raises NotifyError, ConfigError; done again, it goes on where it failed."""
@@ -76,7 +72,7 @@ class Delivery:
         base, links = settings.base_url.rstrip("/"), {}
         for approval in about:
             new = Link(
-                nonce=secrets.token_urlsafe(18), approval=approval.id, digest=approval.digest, reviewer=address.audience
+                nonce=secrets.token_urlsafe(18), approval=approval.id, digest=bound(approval), reviewer=address.audience
             )
             links[approval.id] = f"{base}/links/{signer.sign('review-link', self._letters.link(letter.id, new))}"
         return links

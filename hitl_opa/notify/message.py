@@ -77,14 +77,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 def item(approval: Approval, base_url: str, link: str = "") -> Item:
     """An approval in words; ``link`` in place of its page in the inbox."""
-    document = msgspec.convert(approval.document, Document)
+    document = msgspec.convert(approval.shown[0], Document)
     found = happenings(document.facts, document.context.workspace)
-    said = _asked(document.call.input) if document.call.kind == "question" else found
+    said = _asked(document.call.input) if approval.kind == "question" else found
     return Item(
         id=approval.id,
-        digest=approval.digest,
+        digest=bound(approval),
         tool=visible(shorten(approval.tool)),
-        kind=document.call.kind,
+        kind=approval.kind,
         agent=visible(shorten(approval.agent or approval.principal or approval.session)),
         risk=approval.risk,
         state=str(approval.state),
@@ -134,6 +134,11 @@ def title(approvals: Sequence[Approval]) -> str:
     return ", ".join(parts)
 
 
+def bound(approval: Approval) -> str:
+    """What the call binds to that would run now: another one once somebody has edited it."""
+    return approval.edit.digest if approval.edit else approval.digest
+
+
 def review_url(base_url: str, approval: str) -> str:
     """The approval's page in the inbox."""
     return f"{base_url.rstrip('/')}/inbox/approvals/{approval}"
@@ -143,9 +148,11 @@ def _status(approval: Approval) -> str:
     word = _WORDS[approval.state]
     if approval.state is State.PENDING:
         given = sum(vote.approves for vote in approval.votes)
-        if given:
-            word = f"waits, {given} of {approval.terms.quorum} approved"
-        return word
+        parts = [word]
+        parts += [f"{given} of {approval.terms.quorum} approved"] if given else []
+        parts += [f"edited by {visible(shorten(approval.edit.by))}"] if approval.edit else []
+        parts += [f"escalated to {visible(shorten(', '.join(approval.escalated_to)))}"] if approval.escalated else []
+        return ", ".join(parts)
     if approval.state in (State.APPROVED, State.DENIED) and approval.votes:
         word = f"{word} by {visible(shorten(approval.reviewers))}"
     return word

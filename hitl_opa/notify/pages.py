@@ -40,7 +40,7 @@ def review(approval: Approval, item: Item, reviewer: str, form: str, inbox: str)
     more = f"<li>… and {item.more} more</li>" if item.more else ""
     parts.append(f"<h2>What will happen</h2><ul>{what}{more}</ul>")
     parts.append(f"<h2>Exact input</h2><pre>{escape(shown_input(approval))}</pre>")
-    reasons = approval.decision.get("reasons", [])
+    reasons = approval.shown[1].get("reasons", [])
     why = "".join(f"<li>{escape(visible(str(r.get('message', ''))))}</li>" for r in reasons if r["verdict"] != "allow")
     parts.append(f"<h2>Why you are asked</h2><ul>{why}</ul>")
     if item.agent:
@@ -66,7 +66,7 @@ def problem(title: str, words: str, inbox: str) -> str:
 
 def shown_input(approval: Approval) -> str:
     """The exact input, everything invisible in it spelled out; secrets were taken out when it was asked."""
-    given = approval.document.get("call", {}).get("input", {})
+    given = approval.shown[0].get("call", {}).get("input", {})
     lines = []
     for name, value in given.items():
         text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value)).decode()

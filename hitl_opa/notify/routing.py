@@ -17,36 +17,37 @@ class Address(NamedTuple):
     audience: str
 
 
-def addresses(approval: Approval, transports: Transports, directory: Directory, named: frozenset[str]) -> list[Address]:
-    """Where to tell of this approval.
-
-    ``named``: the channels that policy names for it, in its obligation or in the step of escalation it has
-    come to; without, those whose ``risks`` and ``groups`` fit.
-    """
-    found = []
-    for channel in transports.settings.channels:
-        if channel.name in named if named else _fits(channel, approval):
-            found += _readers(channel, approval, transports, directory)
-    return found
+def addresses(approval: Approval, transports: Transports, directory: Directory) -> list[Address]:
+    """Where to tell of this approval: the channel that policy names in the step of escalation it has come
+    to; else, and where the settings have no such channel, those whose ``risks`` and ``groups`` fit."""
+    channels = transports.settings.channels
+    step = approval.terms.escalation[approval.escalated - 1].channel if approval.escalated else ""
+    chosen = [c for c in channels if c.name == step] or [c for c in channels if _fits(c, approval)]
+    return [address for channel in chosen for address in _readers(channel, approval, transports, directory)]
 
 
 def _fits(channel: Channel, approval: Approval) -> bool:
     groups = set(channel.groups)
     return (not channel.risks or approval.risk in channel.risks) and (
-        not groups or bool(groups & set(approval.terms.approvers))
+        not groups or bool(groups & _may_decide(approval))
     )
+
+
+def _may_decide(approval: Approval) -> set[str]:
+    """Logins and groups that policy names, since the escalation too; none where anybody may."""
+    return {*approval.terms.approvers, *approval.escalated_to}
 
 
 def _readers(channel: Channel, approval: Approval, transports: Transports, directory: Directory) -> list[Address]:
     if not isinstance(channel, Email):
-        return [Address(channel.name, ",".join(approval.terms.approvers))]
+        return [Address(channel.name, ",".join(sorted(_may_decide(approval))))]
     people = (directory.person(account, "link") for account in transports.recipients(channel))
     return [Address(channel.name, person.name) for person in people if person and _may(person, approval)]
 
 
 def _may(person: Person, approval: Approval) -> bool:
     """Whether it is worth writing to them; whether they may decide is for policy to say, when they do."""
-    approvers = set(approval.terms.approvers)
+    approvers = _may_decide(approval) if approval.terms.approvers else set()
     return person.name != approval.principal and (
         not approvers or person.name in approvers or bool(approvers & person.groups)
     )

@@ -182,6 +182,25 @@ async def test_a_link_in_a_mail_is_the_same_however_often_it_is_sent(
     assert body.get_content().count("https://hitl.example.com/links/") == 1
 
 
+async def test_an_escalation_is_a_new_message_where_policy_says(
+    delivers: Delivers, to_slack: Notify, to_hook: Notify, slack: FakeSlack, hook: HttpReceiver, asks: Asks, clock: Any
+) -> None:
+    steps = [{"after": 60, "to": ["boss"], "channel": "siem"}, {"after": 120, "to": ["board"], "channel": "nowhere"}]
+    routed = msgspec.structs.replace(to_hook.channels[0], risks=["critical"])
+    delivery = delivers(msgspec.structs.replace(to_slack, channels=[*to_slack.channels, routed]))
+    asked = asks(approvers=("ops",), escalation=steps)
+    await told(delivery, asked)
+    assert (len(slack.messages), len(hook.got)) == (1, 0)
+    clock.forward(61)
+    await told(delivery, asked)
+    assert texts(slack) == ["Bash waits for approval, risk medium"]
+    assert "escalated to boss" in str(slack.messages)
+    assert hook.got[-1].json["data"]["items"][0]["status"] == "waits, escalated to boss"
+    clock.forward(60)
+    await told(delivery, asked)  # a channel that the settings do not have: those that fit are told again
+    assert len(slack.messages) == 2
+
+
 @pytest.mark.parametrize(
     ("routed", "risk", "approvers", "told_of"),
     [

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 from receivers import MailReceiver
 
-from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.approvals.letter import Link
 from hitl_opa.approvals.letters import Letters
@@ -50,7 +50,9 @@ def form(page: httpx.Response) -> str:
 
 
 def refused(audit: AuditLog) -> list[str]:
-    return [r.payload["detail"]["why"] for r in audit.records() if r.kind == "note" and r.payload is not None]
+    """Why, of each request that was; policy's own words about votes stand in records of their own."""
+    details = [r.payload["detail"] for r in audit.records() if r.kind == "note" and r.payload is not None]
+    return [detail["why"] for detail in details if "why" in detail]
 
 
 async def test_a_look_then_a_form_decides(
@@ -256,6 +258,20 @@ async def test_an_approval_that_is_over_is_shown_and_cannot_be_decided(
         assert "nobody decided in time" in (await browser.get(path)).text
         assert (await browser.post(path, data=data)).status_code == 409
     assert approvals.get(asked.id).state is State.EXPIRED
+
+
+async def test_a_call_that_was_edited_since_is_another(
+    serves: Serves, to_mail: Any, sent: Any, asks: Asks, approvals: Approvals, audit: AuditLog
+) -> None:
+    asked = asks("rm -rf build", quorum=2)
+    path = await sent(asked)
+    async with serves(to_mail) as browser:
+        data = {"form": form(await browser.get(path)), "verdict": "approve"}
+        approvals.edit(asked.id, Person(name="omar"), {"command": "rm -rf build/cache"}, channel="inbox")
+        assert (await browser.get(path)).status_code == 403
+        assert (await browser.post(path, data=data)).status_code == 403
+    assert [v.reviewer for v in approvals.get(asked.id).votes] == ["omar"]
+    assert refused(audit) == ["the call has changed since this was sent: open the inbox"] * 2
 
 
 async def test_junk_in_a_form_is_refused(serves: Serves, to_mail: Any, sent: Any, asks: Asks) -> None:
