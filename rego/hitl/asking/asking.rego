@@ -3,11 +3,7 @@
 # description: How an ask is answered, by whom and until when; the questions that come with it.
 package hitl.asking
 
-import data.hitl.combine
-import data.hitl.confidence
 import data.hitl.demands
-import data.hitl.lib
-import data.hitl.modes
 
 # --- approval: how an ask is answered
 
@@ -25,7 +21,7 @@ obligations contains o if {
 	}}
 }
 
-base := object.union({"approvers": [], "escalation": []}, object.get(data.hitl.tiers.approval, combine.risk, {}))
+base := object.union({"approvers": [], "escalation": []}, object.get(data.hitl.tiers.approval, data.hitl.combine.risk, {}))
 
 # A rule's approval obligation states only what it tightens.
 asked contains b if b := base
@@ -47,7 +43,7 @@ approve if {
 approve if data.hitl.tier.cell.permission == "approve"
 
 approve if {
-	some type, by_verb in lib.at
+	some type, by_verb in data.hitl.lib.at
 	some verb, by_place in by_verb
 	some place, _ in by_place
 	object.get(data.hitl.tiers.effects, [type, verb, place, "permission"], "") == "approve"
@@ -85,7 +81,7 @@ on_timeout := "park" if {
 default durable := false
 
 durable if {
-	modes.alone
+	data.hitl.modes.alone
 	input.context.durable
 }
 
@@ -97,7 +93,7 @@ obligations contains o if {
 }
 
 questions contains q if {
-	confidence.band == "clarify"
+	data.hitl.confidence.band == "clarify"
 	q := {
 		"question": sprintf("The agent is not sure about this %s call. What should it do?", [input.call.tool]),
 		"header": "Clarify",
@@ -122,6 +118,6 @@ obligations contains o if {
 	o := {"id": "hitl.context", "type": "context", "properties": {"full": true}}
 }
 
-full if confidence.band == "escalate"
+full if data.hitl.confidence.band == "escalate"
 
 full if count(demands.of("context")) > 0

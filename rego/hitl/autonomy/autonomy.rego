@@ -5,9 +5,6 @@
 #   3 medium, 4 high. At level 4 only floors and critical asks remain.
 package hitl.autonomy
 
-import data.hitl.gather
-import data.hitl.lib
-
 # METADATA
 # description: The level in force; bypassPermissions is level 4 only where data allows it, and a level that does not exist is 1.
 level := 4 if bypassed
@@ -41,7 +38,7 @@ reasons contains r if {
 		"rule": "autonomy.suggest-only",
 		"pack": "autonomy",
 		"verdict": "ask",
-		"risk": gather.risk,
+		"risk": data.hitl.gather.risk,
 		"message": "At autonomy level 1 a human decides every call.",
 		"remedy": "Approve the call, or give the agent a higher autonomy level.",
 		"floor": true,
@@ -63,8 +60,8 @@ reasons contains r if {
 		"rule": "autonomy.level",
 		"pack": "autonomy",
 		"verdict": "ask",
-		"risk": gather.risk,
-		"message": sprintf("Risk %s is more than autonomy level %d runs alone.", [gather.risk, level]),
+		"risk": data.hitl.gather.risk,
+		"message": sprintf("Risk %s is more than autonomy level %d runs alone.", [data.hitl.gather.risk, level]),
 		"remedy": "Approve the call, or give the agent a higher autonomy level.",
 		"floor": false,
 		"waives": [],
@@ -74,7 +71,7 @@ reasons contains r if {
 # A level without a usable risk in the settings runs nothing alone.
 within if {
 	limit := object.get(data.hitl.settings.levels, names[level], "none")
-	object.get(lib.risk_rank, gather.risk, 3) <= object.get(lib.risk_rank, limit, -1)
+	object.get(data.hitl.lib.risk_rank, data.hitl.gather.risk, 3) <= object.get(data.hitl.lib.risk_rank, limit, -1)
 }
 
 names := {2: "2", 3: "3", 4: "4"}
@@ -87,15 +84,15 @@ alone if {
 alone if {
 	level == 2
 	within
-	lib.read_only
+	data.hitl.lib.read_only
 }
 
 # acceptEdits: the edits that the mode's name means run from level 2.
 accepted_edit if {
 	input.agent.mode == "acceptEdits"
 	level == 2
-	gather.risk in ["low", "medium"]
-	lib.edits_only
+	data.hitl.gather.risk in ["low", "medium"]
+	data.hitl.lib.edits_only
 }
 
 # METADATA

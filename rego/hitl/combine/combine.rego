@@ -4,31 +4,28 @@
 package hitl.combine
 
 import data.hitl.autonomy
-import data.hitl.confidence
-import data.hitl.demands
 import data.hitl.gather
 import data.hitl.lib
-import data.hitl.modes
 
 # --- what is said before anybody asks whether there is somebody to ask
 
-stated contains r if some r in gather.kept
+stated contains r if some r in data.hitl.gather.kept
 
 stated contains r if {
-	some r in autonomy.reasons
+	some r in data.hitl.autonomy.reasons
 	not gather.liftable(r)
 }
 
-stated contains r if some r in modes.reasons
+stated contains r if some r in data.hitl.modes.reasons
 
-stated contains r if some r in confidence.reasons
+stated contains r if some r in data.hitl.confidence.reasons
 
 stated contains r if some r in faults
 
-waived contains id if some id in gather.waived
+waived contains id if some id in data.hitl.gather.waived
 
 waived contains id if {
-	some r in autonomy.reasons
+	some r in data.hitl.autonomy.reasons
 	gather.liftable(r)
 	id := r.rule
 }
@@ -53,7 +50,7 @@ current if input.version == "1"
 #   risk: critical
 #   remedy: A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.
 faults contains r if {
-	gather.malformed
+	data.hitl.gather.malformed
 	r := fault("main.malformed-reason", "A policy rule contributed something that is no reason.", "A reason is {rule, verdict, risk, message}, with remedy, floor and waives where wanted.")
 }
 
@@ -64,7 +61,7 @@ faults contains r if {
 #   risk: critical
 #   remedy: An obligation is {id, type, properties}; see the obligations that there are.
 faults contains r if {
-	demands.malformed
+	data.hitl.demands.malformed
 	r := fault("main.malformed-obligation", "A policy rule contributed something that is no obligation.", "An obligation is {id, type, properties}; see the obligations that there are.")
 }
 
@@ -75,7 +72,7 @@ faults contains r if {
 #   risk: critical
 #   remedy: Let one rule rewrite a call.
 faults contains r if {
-	demands.rewrite_conflict
+	data.hitl.demands.rewrite_conflict
 	r := fault("main.rewrite-conflict", "Two policy rules rewrite this call differently.", "Let one rule rewrite a call.")
 }
 
@@ -97,12 +94,12 @@ fault(id, message, remedy) := {
 #   risk: low
 #   remedy: Approve the call.
 stated contains r if {
-	count(demands.human) > 0
+	count(data.hitl.demands.human) > 0
 	r := {
 		"rule": "main.approval-demanded",
 		"pack": "main",
 		"verdict": "ask",
-		"risk": gather.risk,
+		"risk": data.hitl.gather.risk,
 		"message": "A policy rule demands that a human answers this call.",
 		"remedy": "Approve the call.",
 		"floor": true,
@@ -114,7 +111,7 @@ stated contains r if {
 
 # Asks that do not hold at level 4 are shown as what they are there: allowed, and watched.
 relaxed contains r if {
-	autonomy.level == 4
+	data.hitl.autonomy.level == 4
 	some r in stated
 	r.verdict == "ask"
 	not autonomy.holds(r)
@@ -136,7 +133,7 @@ denied if "deny" in verdicts
 #   risk: low
 #   remedy: Configure an approval store, or run the agent with a reviewer.
 nobody contains r if {
-	modes.alone
+	data.hitl.modes.alone
 	not input.context.durable
 	"ask" in verdicts
 	not denied
@@ -167,7 +164,7 @@ verdict := "deny" if {
 }
 
 tiered if {
-	some r in gather.said
+	some r in data.hitl.gather.said
 	r.pack == "tier"
 }
 
@@ -187,8 +184,8 @@ generality := {"effects": 1, "tier": 2, "modes": 3, "autonomy": 4}
 
 ordered := [entry[5] |
 	some entry in sort({[
-		0 - object.get(lib.verdict_rank, r.verdict, 2),
-		0 - object.get(lib.risk_rank, r.risk, 3),
+		0 - object.get(data.hitl.lib.verdict_rank, r.verdict, 2),
+		0 - object.get(data.hitl.lib.risk_rank, r.risk, 3),
 		object.get(generality, r.pack, 0),
 		r.rule,
 		r.message,

@@ -5,8 +5,6 @@
 #   data.hitl.settings.confidence; where they are broken a human decides.
 package hitl.confidence
 
-import data.hitl.gather
-
 # METADATA
 # description: The band that the confidence falls in; `execute` where it is unknown.
 band := "execute" if not input.agent.confidence.known
@@ -47,7 +45,7 @@ reasons contains r if {
 		"rule": "confidence.clarify",
 		"pack": "confidence",
 		"verdict": "ask",
-		"risk": gather.risk,
+		"risk": data.hitl.gather.risk,
 		"message": sprintf("The agent is only %v sure of this call and should ask what is meant.", [input.agent.confidence.value]),
 		"remedy": "Answer the question; the answer reaches the agent.",
 		"floor": true,
@@ -67,7 +65,7 @@ reasons contains r if {
 		"rule": "confidence.escalate",
 		"pack": "confidence",
 		"verdict": "ask",
-		"risk": gather.risk,
+		"risk": data.hitl.gather.risk,
 		"message": sprintf("The agent is only %v sure of this call: a human decides.", [input.agent.confidence.value]),
 		"remedy": "Look at the full context and decide.",
 		"floor": true,

@@ -27,7 +27,7 @@ verbs := {
 # METADATA
 # description: The effects, a group for each type, verb and place, with the tier that the group has.
 groups contains group if {
-	some type, by_verb in lib.at
+	some type, by_verb in data.hitl.lib.at
 	some verb, by_place in by_verb
 	some place, found in by_place
 	cell := object.get(data.hitl.tiers.effects, [type, verb, place], {})
@@ -46,7 +46,7 @@ reasons contains r if {
 	lib.proper(group.cell)
 	r := {
 		"rule": "effects.tier",
-		"verdict": object.get(lib.permissions, group.cell.permission, "ask"),
+		"verdict": object.get(data.hitl.lib.permissions, group.cell.permission, "ask"),
 		"risk": group.cell.risk,
 		"message": group.message,
 	}

@@ -6,7 +6,6 @@
 package hitl.gather
 
 import data.hitl.lib
-import data.hitl.limits
 
 said contains r if {
 	some x in data.hitl.tier.reasons
@@ -19,13 +18,13 @@ said contains r if {
 }
 
 said contains r if {
-	count(lib.changed) > 0
+	count(data.hitl.lib.changed) > 0
 	some x in data.hitl.packs.files.reasons
 	r := object.union({"pack": "files", "remedy": "", "floor": false, "waives": []}, x)
 }
 
 said contains r if {
-	"path" in lib.types
+	"path" in data.hitl.lib.types
 	some x in data.hitl.packs.self.reasons
 	r := object.union({"pack": "self", "remedy": "", "floor": false, "waives": []}, x)
 }
@@ -36,14 +35,14 @@ said contains r if {
 	r := object.union({"pack": "network", "remedy": "", "floor": false, "waives": []}, x)
 }
 
-networked if "host" in lib.types
+networked if "host" in data.hitl.lib.types
 
 networked if count(lib.on("code", ["execute"], ["remote"])) > 0
 
-networked if count(lib.traits & {"reverse-shell", "listen"}) > 0
+networked if count(data.hitl.lib.traits & {"reverse-shell", "listen"}) > 0
 
 said contains r if {
-	count(lib.shared) > 0
+	count(data.hitl.lib.shared) > 0
 	some x in data.hitl.packs.remotes.reasons
 	r := object.union({"pack": "remotes", "remedy": "", "floor": false, "waives": []}, x)
 }
@@ -56,14 +55,14 @@ said contains r if {
 
 sensitive if count(input.facts.secrets) > 0
 
-sensitive if "secret" in lib.types
+sensitive if "secret" in data.hitl.lib.types
 
-sensitive if "secret" in lib.traits
+sensitive if "secret" in data.hitl.lib.traits
 
-sensitive if count((lib.taken | lib.changed) & {"credentials", "env-file", "system-auth"}) > 0
+sensitive if count((data.hitl.lib.taken | data.hitl.lib.changed) & {"credentials", "env-file", "system-auth"}) > 0
 
 said contains r if {
-	count(lib.traits) > 0
+	count(data.hitl.lib.traits) > 0
 	some x in data.hitl.packs.shell.reasons
 	r := object.union({"pack": "shell", "remedy": "", "floor": false, "waives": []}, x)
 }
@@ -90,7 +89,7 @@ eventful if input.context.taint.untrusted
 
 eventful if input.context.taint.secrets
 
-eventful if count(limits.reached) > 0
+eventful if count(data.hitl.limits.reached) > 0
 
 # --- what may waive: trusted servers, grants, and rules of the user's
 

@@ -1,6 +1,9 @@
 # METADATA
 # title: Helpers for rules
-# description: Questions that many rules ask of the facts. Rules match effects, never program names.
+# description: >-
+#   Questions that many rules ask of the facts. Rules match effects, never program names. Read rules by
+#   their full name (data.hitl.lib.verbs): the embedded engine evaluates all of a package whose rule is
+#   read through an import of the package. Functions may be called either way.
 package hitl.lib
 
 # METADATA

@@ -5,10 +5,6 @@
 #   is denied.
 package hitl.main
 
-import data.hitl.combine
-import data.hitl.document
-import data.hitl.obligations
-
 # METADATA
 # entrypoint: true
 default decision := {
@@ -36,18 +32,18 @@ default decision := {
 #   risk: critical
 #   remedy: Send every field of the input document, each of its type.
 decision := refused("main.malformed-input", "The input document is incomplete or has fields of the wrong type.", "Send every field of the input document, each of its type.") if {
-	not document.sound
+	not data.hitl.document.sound
 }
 
 decision := {
-	"verdict": combine.verdict,
-	"risk": combine.risk,
-	"reason": combine.ordered[0].message,
-	"reasons": combine.ordered,
-	"waived": sort(combine.waived),
-	"obligations": obligations.merged,
+	"verdict": data.hitl.combine.verdict,
+	"risk": data.hitl.combine.risk,
+	"reason": data.hitl.combine.ordered[0].message,
+	"reasons": data.hitl.combine.ordered,
+	"waived": sort(data.hitl.combine.waived),
+	"obligations": data.hitl.obligations.merged,
 } if {
-	document.sound
+	data.hitl.document.sound
 }
 
 refused(id, message, remedy) := {

@@ -5,8 +5,6 @@
 #   the autonomy level; dontAsk leaves nobody to ask; default and auto change nothing.
 package hitl.modes
 
-import data.hitl.lib
-
 # METADATA
 # title: Plan mode changes nothing
 # custom:
@@ -16,7 +14,7 @@ import data.hitl.lib
 reasons contains r if {
 	input.agent.mode == "plan"
 	not talk
-	not lib.read_only
+	not data.hitl.lib.read_only
 	r := {
 		"rule": "modes.plan",
 		"pack": "modes",

@@ -5,9 +5,6 @@
 #   group, earliest expiry. Two different rewrites cannot both hold: the call is denied.
 package hitl.obligations
 
-import data.hitl.autonomy
-import data.hitl.combine
-import data.hitl.confidence
 import data.hitl.demands
 
 # METADATA
@@ -20,7 +17,7 @@ log := {"id": "hitl.log", "type": "log", "properties": {"level": "info"}} if not
 
 log := {"id": "hitl.log", "type": "log", "properties": {"level": "warning"}} if warned
 
-warned if combine.verdict != "allow"
+warned if data.hitl.combine.verdict != "allow"
 
 warned if {
 	some p in demands.of("log")
@@ -30,23 +27,23 @@ warned if {
 # --- what an ask needs, in a package of its own, so that an allow does not pay for it
 
 special contains o if {
-	combine.verdict == "ask"
+	data.hitl.combine.verdict == "ask"
 	some o in data.hitl.asking.obligations
 }
 
 # --- monitor: runs, and is watched
 
 special contains o if {
-	combine.verdict != "deny"
+	data.hitl.combine.verdict != "deny"
 	count(watched) > 0
 	o := {"id": "hitl.monitor", "type": "monitor", "properties": {"why": sort(watched)}}
 }
 
-watched contains "confidence" if confidence.band == "monitor"
+watched contains "confidence" if data.hitl.confidence.band == "monitor"
 
 watched contains "autonomy level 4" if {
-	autonomy.level == 4
-	combine.risk in ["high", "critical"]
+	data.hitl.autonomy.level == 4
+	data.hitl.combine.risk in ["high", "critical"]
 }
 
 watched contains why if {
@@ -57,7 +54,7 @@ watched contains why if {
 # --- rewrite and redact come from rules alone
 
 special contains o if {
-	not demands.rewrite_conflict
+	not data.hitl.demands.rewrite_conflict
 	some p in demands.of("rewrite")
 	o := {"id": "hitl.rewrite", "type": "rewrite", "properties": p}
 }
@@ -70,6 +67,6 @@ special contains o if {
 
 # Types that are not ours pass as they are: an enforcement point that does not know one denies.
 special contains o if {
-	some o in demands.obliged
+	some o in data.hitl.demands.obliged
 	not demands.ours(o.type)
 }

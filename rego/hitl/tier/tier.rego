@@ -68,7 +68,7 @@ reasons contains r if {
 	source != "unknown"
 	r := {
 		"rule": "tier.tool",
-		"verdict": lib.permissions[cell.permission],
+		"verdict": data.hitl.lib.permissions[cell.permission],
 		"risk": cell.risk,
 		"message": sprintf("%s %s (tier %s).", [input.call.tool, said[cell.permission], cell.permission]),
 	}
@@ -84,7 +84,7 @@ reasons contains r if {
 	source == "unknown"
 	r := {
 		"rule": "tier.unknown",
-		"verdict": lib.permissions[cell.permission],
+		"verdict": data.hitl.lib.permissions[cell.permission],
 		"risk": cell.risk,
 		"message": sprintf("%s is in no tier, and what it does is not known.", [input.call.tool]),
 		"remedy": "Give the tool a tier in your data, under tiers.",
@@ -105,7 +105,7 @@ reasons contains r if {
 	tier := usable(stated)
 	r := {
 		"rule": "tier.pattern",
-		"verdict": lib.permissions[tier.permission],
+		"verdict": data.hitl.lib.permissions[tier.permission],
 		"risk": tier.risk,
 		"message": sprintf("%s %s, as every %s (tier %s).", [input.call.tool, said[tier.permission], pattern, tier.permission]),
 		"remedy": "Give the tool a tier of its own in your data, under tiers.",

@@ -14,7 +14,7 @@ changes := ["delete", "write", "configure"]
 #   risk: critical
 #   remedy: Name the files that are meant, inside the workspace.
 reasons contains r if {
-	count(lib.changed & {"root", "home-root"}) > 0
+	count(data.hitl.lib.changed & {"root", "home-root"}) > 0
 	found := lib.on("path", ["delete"], ["root", "home-root"]) | lib.among(lib.on("path", changes, ["root"]), ["all"])
 	count(found) > 0
 	r := {
@@ -33,7 +33,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: A person changes what the machine boots from.
 reasons contains r if {
-	count(lib.changed & {"boot"}) > 0
+	count(data.hitl.lib.changed & {"boot"}) > 0
 	found := lib.on("path", changes, ["boot"])
 	r := {
 		"rule": "files.boot",
@@ -51,7 +51,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Write to a file in the workspace.
 reasons contains r if {
-	count(lib.changed & {"device"}) > 0
+	count(data.hitl.lib.changed & {"device"}) > 0
 	found := lib.on("path", changes, ["device"])
 	r := {
 		"rule": "files.device",
@@ -69,7 +69,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: A person changes accounts and privileges.
 reasons contains r if {
-	count(lib.changed & {"system-auth"}) > 0
+	count(data.hitl.lib.changed & {"system-auth"}) > 0
 	found := lib.on("path", changes, ["system-auth"])
 	r := {
 		"rule": "files.accounts",

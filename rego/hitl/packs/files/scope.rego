@@ -9,7 +9,7 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: Delete the files that are meant, by name.
 reasons contains r if {
-	"delete" in lib.verbs
+	"delete" in data.hitl.lib.verbs
 	input.context.workspace != ""
 	found := {e |
 		some e in input.facts.effects
@@ -48,7 +48,7 @@ holds_workspace(path) if {
 #   risk: high
 #   remedy: Commit or stash first, or keep a copy.
 reasons contains r if {
-	"irreversible" in lib.traits
+	"irreversible" in data.hitl.lib.traits
 	found := lib.among(lib.on("path", changes, ["workspace", "temp", "home", "outside", "git-internals", "dotfile", "unknown"]), ["irreversible"])
 	count(found) > 0
 	r := {
@@ -67,7 +67,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: List what would go, then name it.
 reasons contains r if {
-	"all" in lib.traits
+	"all" in data.hitl.lib.traits
 	found := lib.among(lib.on("path", ["delete"], ["workspace", "temp", "home", "outside", "unknown"]), ["all"])
 	count(found) > 0
 	r := {
@@ -86,7 +86,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Leave privileges as they are.
 reasons contains r if {
-	"setuid" in lib.traits
+	"setuid" in data.hitl.lib.traits
 	found := lib.marked("setuid")
 	r := {
 		"rule": "files.setuid",
@@ -104,7 +104,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Give rights to the owner or a group.
 reasons contains r if {
-	"world-writable" in lib.traits
+	"world-writable" in data.hitl.lib.traits
 	found := lib.marked("world-writable")
 	r := {
 		"rule": "files.world-writable",
@@ -135,7 +135,7 @@ own(place) if place in ["workspace", "temp", "null"]
 #   risk: critical
 #   remedy: Run it once, now.
 reasons contains r if {
-	count(lib.changed & {"autostart", "shell-startup", "git-hooks"}) > 0
+	count(data.hitl.lib.changed & {"autostart", "shell-startup", "git-hooks"}) > 0
 	found := lib.on("path", changes, ["autostart", "shell-startup", "git-hooks"])
 	r := {
 		"rule": "files.persistence",
@@ -153,7 +153,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Open a pull request that says so, and let a person review it.
 reasons contains r if {
-	count(lib.changed & {"ci"}) > 0
+	count(data.hitl.lib.changed & {"ci"}) > 0
 	found := lib.on("path", changes, ["ci"])
 	r := {
 		"rule": "files.ci",
@@ -171,7 +171,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Leave the record as it is.
 reasons contains r if {
-	"logs" in lib.changed
+	"logs" in data.hitl.lib.changed
 	found := lib.on("path", ["delete"], ["logs"]) | lib.among(lib.on("path", ["write"], ["logs"]), ["overwrite"])
 	count(found) > 0
 	r := {

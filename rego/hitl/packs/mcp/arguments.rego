@@ -1,7 +1,5 @@
 package hitl.packs.mcp
 
-import data.hitl.lib
-
 arguments[kind] contains value if {
 	some kind, fields in data.hitl.tiers.arguments
 	some field, value in input.call.input
@@ -15,7 +13,7 @@ arguments[kind] contains value if {
 #   risk: critical
 #   remedy: Split nothing; let a person who may spend it approve.
 reasons contains r if {
-	not lib.read_only
+	not data.hitl.lib.read_only
 	amounts := {value | some value in arguments.amount; is_number(value); value >= data.hitl.settings.limits.amount}
 	count(amounts) > 0
 	r := {
@@ -34,7 +32,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Deploy through the pipeline, after review.
 reasons contains r if {
-	not lib.read_only
+	not data.hitl.lib.read_only
 	named := {value | some value in arguments.environment; is_string(value); lower(value) in data.hitl.tiers.production}
 	count(named) > 0
 	r := {
@@ -54,7 +52,7 @@ reasons contains r if {
 #   remedy: Add the domain to settings.domains if messages belong there.
 reasons contains r if {
 	count(data.hitl.settings.domains) > 0
-	not lib.read_only
+	not data.hitl.lib.read_only
 	outside := {value | some value in recipients; contains(value, "@"); not known(value)}
 	count(outside) > 0
 	r := {

@@ -3,8 +3,6 @@
 # description: Tools of others, judged by their names, arguments and claims. A claim raises the risk; it never lowers it here.
 package hitl.packs.mcp
 
-import data.hitl.lib
-
 # METADATA
 # title: The server says that the tool destroys
 # custom:
@@ -32,7 +30,7 @@ reasons contains r if {
 reasons contains r if {
 	input.call.mcp.claims.read_only.known
 	not claims("read_only")
-	lib.read_only
+	data.hitl.lib.read_only
 	r := {
 		"rule": "mcp.claims-write",
 		"verdict": "allow",

@@ -12,7 +12,7 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: Use the credentials that the task was given.
 reasons contains r if {
-	"metadata" in lib.hosts
+	"metadata" in data.hitl.lib.hosts
 	found := {e |
 		some e in input.facts.effects
 		e.target.type == "host"
@@ -34,7 +34,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Nothing an agent does needs this.
 reasons contains r if {
-	"reverse-shell" in lib.traits
+	"reverse-shell" in data.hitl.lib.traits
 	found := lib.marked("reverse-shell")
 	r := {
 		"rule": "network.reverse-shell",
@@ -52,7 +52,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Download it, read it, then run the file.
 reasons contains r if {
-	"execute" in lib.verbs
+	"execute" in data.hitl.lib.verbs
 	found := lib.on("code", ["execute"], ["remote"])
 	count(found) > 0
 	r := {
@@ -72,7 +72,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Name a pinned host in hitl.yaml if this is where data belongs.
 reasons contains r if {
-	"upload" in lib.traits
+	"upload" in data.hitl.lib.traits
 	found := lib.among(lib.on("host", ["send"], ["public", "private", "unknown"]), ["upload"])
 	count(found) > 0
 	r := {
@@ -91,7 +91,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Send files of the workspace only.
 reasons contains r if {
-	"upload" in lib.traits
+	"upload" in data.hitl.lib.traits
 	count(lib.on("host", ["send"], ["loopback", "public", "private", "unknown"])) > 0
 	found := {e |
 		some e in input.facts.effects
@@ -118,7 +118,7 @@ own(place) if place in ["workspace", "temp", "null", "git-internals", "ci", "git
 #   risk: high
 #   remedy: Bind to 127.0.0.1.
 reasons contains r if {
-	"listen" in lib.traits
+	"listen" in data.hitl.lib.traits
 	found := {e | some e in lib.marked("listen"); e.target.place != "loopback"}
 	count(found) > 0
 	r := {

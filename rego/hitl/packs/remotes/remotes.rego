@@ -14,7 +14,7 @@ changes := ["publish", "write", "configure"]
 #   risk: high
 #   remedy: Push a branch and open a pull request.
 reasons contains r if {
-	"protected-branch" in lib.shared
+	"protected-branch" in data.hitl.lib.shared
 	found := lib.on("remote", changes, ["protected-branch"])
 	count(found) > 0
 	r := {
@@ -33,7 +33,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Push a new branch and open a pull request.
 reasons contains r if {
-	"history" in lib.traits
+	"history" in data.hitl.lib.traits
 	found := lib.among(lib.on("remote", ["publish", "write", "configure", "delete"], ["branch", "tag", "repository", "unknown"]), ["history"])
 	count(found) > 0
 	r := {
@@ -52,7 +52,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Open a pull request.
 reasons contains r if {
-	"protected-branch" in lib.shared
+	"protected-branch" in data.hitl.lib.shared
 	found := lib.among(lib.on("remote", changes, ["protected-branch"]), ["history"]) | lib.on("remote", ["delete"], ["protected-branch"])
 	count(found) > 0
 	r := {
@@ -71,7 +71,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Let the release workflow do it after review.
 reasons contains r if {
-	count(lib.shared & {"release", "registry", "tag", "production"}) > 0
+	count(data.hitl.lib.shared & {"release", "registry", "tag", "production"}) > 0
 	found := lib.on("remote", ["publish", "delete"], ["release", "registry", "tag", "production"])
 	count(found) > 0
 	r := {
@@ -90,7 +90,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Let the owner of the system do it.
 reasons contains r if {
-	count(lib.verbs & {"delete", "stop"}) > 0
+	count(data.hitl.lib.verbs & {"delete", "stop"}) > 0
 	shared := lib.on("remote", ["delete", "stop"], ["cluster", "cloud", "production", "repository", "account", "service", "unknown"])
 	found := lib.among(shared | lib.on("database", ["delete", "stop"], ["", "production", "unknown"]), ["all", "bulk", "recursive", "irreversible", "force", "no-where"])
 	count(found) > 0
@@ -110,7 +110,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Deploy through the pipeline, after review.
 reasons contains r if {
-	"production" in lib.shared
+	"production" in data.hitl.lib.shared
 	verbs := ["publish", "write", "configure", "delete", "stop", "execute", "send"]
 	found := lib.on("remote", verbs, ["production"]) | lib.on("database", verbs, ["production"])
 	count(found) > 0

@@ -65,12 +65,12 @@ read contains e if {
 #   remedy: Send what is not secret in a call of its own.
 reasons contains r if {
 	count(read) > 0
-	count(lib.outward) > 0
+	count(data.hitl.lib.outward) > 0
 	r := {
 		"rule": "secrets.leaving",
 		"verdict": "ask",
 		"risk": "critical",
-		"message": sprintf("This reads secrets and sends something to %s.", [lib.names(lib.outward)]),
+		"message": sprintf("This reads secrets and sends something to %s.", [lib.names(data.hitl.lib.outward)]),
 		"remedy": "Send what is not secret in a call of its own.",
 	}
 }
@@ -101,7 +101,7 @@ reasons contains r if {
 #   remedy: Refer to the secret by name, from the environment or a secret store.
 reasons contains r if {
 	count(input.facts.secrets) > 0
-	found := lib.outward | asked
+	found := data.hitl.lib.outward | asked
 	count(found) > 0
 	r := {
 		"rule": "secrets.in-call",

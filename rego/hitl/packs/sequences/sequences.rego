@@ -7,7 +7,6 @@
 package hitl.packs.sequences
 
 import data.hitl.lib
-import data.hitl.limits
 
 # METADATA
 # title: Untrusted content was read before this acts outward
@@ -17,7 +16,7 @@ import data.hitl.limits
 #   remedy: Check that the action is what you asked for, not what a page told the agent.
 reasons contains r if {
 	input.context.taint.untrusted
-	found := {e | some e in lib.outward; not routine(e)}
+	found := {e | some e in data.hitl.lib.outward; not routine(e)}
 	count(found) > 0
 	r := {
 		"rule": "sequences.tainted",
@@ -42,7 +41,7 @@ routine(e) if {
 #   remedy: Check that no secret is in what is sent, or start a new session.
 reasons contains r if {
 	input.context.taint.secrets
-	found := {e | some e in lib.outward; not routine(e)}
+	found := {e | some e in data.hitl.lib.outward; not routine(e)}
 	count(found) > 0
 	r := {
 		"rule": "sequences.secrets-sent",
@@ -82,7 +81,7 @@ reasons contains r if {
 #   remedy: Tell the agent what it may do instead.
 reasons contains r if {
 	some counter in ["consecutive_denied", "denied"]
-	counter in limits.reached
+	counter in data.hitl.limits.reached
 	r := {
 		"rule": "sequences.denials",
 		"verdict": "ask",
@@ -102,7 +101,7 @@ words := {"consecutive_denied": "one after the other", "denied": "in all"}
 #   risk: medium
 #   remedy: Look whether the agent makes progress.
 reasons contains r if {
-	"repeats" in limits.reached
+	"repeats" in data.hitl.limits.reached
 	r := {
 		"rule": "sequences.loop",
 		"verdict": "ask",
@@ -120,7 +119,7 @@ reasons contains r if {
 #   risk: medium
 #   remedy: Start a new session, or raise settings.limits.calls.
 reasons contains r if {
-	"calls" in limits.reached
+	"calls" in data.hitl.limits.reached
 	r := {
 		"rule": "sequences.budget",
 		"verdict": "ask",
@@ -138,8 +137,8 @@ reasons contains r if {
 #   risk: high
 #   remedy: Look at what the agent wants as a whole before approving one more.
 reasons contains r if {
-	"asked" in limits.reached
-	not lib.read_only
+	"asked" in data.hitl.limits.reached
+	not data.hitl.lib.read_only
 	r := {
 		"rule": "sequences.flood",
 		"verdict": "ask",

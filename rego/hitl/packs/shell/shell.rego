@@ -12,7 +12,7 @@ import data.hitl.lib
 #   risk: critical
 #   remedy: Nothing an agent does needs this.
 reasons contains r if {
-	"fork-bomb" in lib.traits
+	"fork-bomb" in data.hitl.lib.traits
 	r := {
 		"rule": "shell.fork-bomb",
 		"verdict": "deny",
@@ -29,7 +29,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Run it without sudo, or ask for the privilege by name.
 reasons contains r if {
-	"elevated" in lib.traits
+	"elevated" in data.hitl.lib.traits
 	found := lib.marked("elevated")
 	r := {
 		"rule": "shell.elevated",
@@ -47,7 +47,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Leave the record as it is.
 reasons contains r if {
-	"tamper" in lib.traits
+	"tamper" in data.hitl.lib.traits
 	found := lib.marked("tamper")
 	r := {
 		"rule": "shell.tamper",
@@ -65,7 +65,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Leave protections on.
 reasons contains r if {
-	"disable-security" in lib.traits
+	"disable-security" in data.hitl.lib.traits
 	found := lib.marked("disable-security")
 	r := {
 		"rule": "shell.disable-security",
@@ -83,7 +83,7 @@ reasons contains r if {
 #   risk: critical
 #   remedy: Run it once, now.
 reasons contains r if {
-	"persistence" in lib.traits
+	"persistence" in data.hitl.lib.traits
 	found := lib.marked("persistence")
 	r := {
 		"rule": "shell.persistence",
