@@ -12,18 +12,23 @@ from hitl_opa.claude.confidence import REPORT, Confidences
 from hitl_opa.claude.own_hooks import Heard, OwnHooks
 from hitl_opa.claude.servers import Servers
 from hitl_opa.claude.settled import Settled
+from hitl_opa.claude.waiting import waited
 from hitl_opa.model import Obligation, Question, Reason, Risk, ToolCall, Verdict
 
 if TYPE_CHECKING:
     from hitl_opa.guard import Guard
-    from hitl_opa.guard.ruling import Ruling
+    from hitl_opa.guard.ruling import Outcome, Ruling
     from hitl_opa.model import Reviewer
 
 QUESTION = "AskUserQuestion"
 
 
 class Desk:
-    """Settles calls for `Gate`. Raises CallRefused for what is no call; the gate turns that into a deny."""
+    """Settles calls for `Gate`. Raises CallRefused for what is no call; the gate turns that into a deny.
+
+    ``wait``: seconds that a call may wait for somebody to decide on its approval. ``questions``: whether
+    the model's own questions are answered here, and not by whoever sits at the CLI.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,8 @@ class Desk:
         *,
         reports: bool,
         strict: bool,
+        wait: float = 0.0,
+        questions: bool = True,
     ) -> None:
         self._guard = guard
         self._reviewer = reviewer
@@ -45,6 +52,8 @@ class Desk:
         self._servers = servers
         self._reports = reports
         self._strict = strict
+        self._wait = wait
+        self._questions = questions
 
     async def settle(self, hook: dict[str, Any], tool_use_id: str | None, context: Any) -> Settled:
         """What becomes of the call in a PreToolUse hook's input."""
@@ -61,16 +70,20 @@ class Desk:
                 return self._harmless(call)
         call = await self._confidences.measure(call)
         call = msgspec.structs.replace(call, annotations=await self._servers.claims(call.tool))
-        ruling = await self._guard.rule(call)
-        if heard.asked is not None:
-            ruling = _asked(ruling, heard.asked)
-        outcome = await self._guard.resolve(ruling, self._reviewer, agent_words(call))
+
+        async def decide() -> Outcome:
+            ruling = await self._guard.rule(call)
+            if heard.asked is not None:
+                ruling = _asked(ruling, heard.asked)
+            return await self._guard.resolve(ruling, self._reviewer, agent_words(call))
+
+        outcome = await waited(self._guard, decide, self._wait)
         message = "\n".join(heard.message)
         if not outcome.allowed:
             self._guard.close_call(outcome.ruling, "blocked")
             return Settled.of(outcome, message=message)
         answers = None
-        if call.tool == QUESTION:
+        if call.tool == QUESTION and self._questions:
             answers, refused = await self._answers(outcome.ruling, outcome.input)
             if answers is None:
                 self._guard.close_call(outcome.ruling, "blocked", error=refused)

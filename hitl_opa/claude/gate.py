@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +38,7 @@ class Gate:
     ``limit`` is how long one call may take to be settled, in seconds. ``start`` holds session_id, cwd
     and permission_mode as far as they are known before the first hook. ``own_requests`` are the
     user's PermissionRequest hooks, whose denials stand and whose other words are recorded only.
+    ``unseen`` records the end of a call that was settled in another process, where that may happen.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Gate:
         limit: float,
         start: dict[str, Any],
         own_requests: Sequence[HookMatcher] = (),
+        unseen: Callable[[Guard, ToolCall, dict[str, Any]], None] | None = None,
     ) -> None:
         self._guard = guard
         self._desk = desk
         self._place = place
         self._limit = limit
         self._own_requests = list(own_requests)
+        self._unseen = unseen
         self._open = Open()
         self._seen = start
         self._log = open_log()
@@ -183,6 +186,9 @@ class Gate:
     def _close(self, hook: dict[str, Any], tool_use_id: str | None) -> replies.Reply:
         failed = hook.get("hook_event_name") == "PostToolUseFailure"
         settled = self._open.take(_id(hook, tool_use_id))
+        if settled is None and self._unseen is not None:
+            self._unseen(self._guard, self._call(hook, tool_use_id), hook)
+            return {}
         if settled is None or not settled.allowed:
             call = self._call(hook, tool_use_id)
             self._log.error("a call ran that was not allowed", tool=call.tool, id=call.id)
@@ -212,6 +218,10 @@ class Gate:
                     self._guard.close_call, settled.ruling, "blocked", error="The CLI did not run it."
                 )
                 self._outcomes.write(settled.ruling.id, record)
+        return await self.settle()
+
+    async def settle(self) -> replies.Reply:
+        """Wait until the outcomes so far are on record."""
         failures = await self._outcomes.settle()
         return _unrecorded(failures) if failures else {}
 

@@ -117,7 +117,7 @@ def pending(approvals: Approvals, ruling: Ruling, rationale: str, words: str) ->
         f"{words} This call is denied for now: pending, approval {found.id}. A person has to decide on it; do not work "
         "around it. Go on with what does not need it, or stop here. Once it is approved, the very same call runs, once."
     )
-    return _denied(ruling, "nobody", told.strip())
+    return msgspec.structs.replace(_denied(ruling, "nobody", told.strip()), pending=found.id)
 
 
 def withdraw(approvals: Approvals, ruling: Ruling, reason: str) -> None:

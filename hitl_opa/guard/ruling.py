@@ -25,7 +25,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a ruling once everybody has been asked.
 
     ``input`` is what may run where ``allowed``; ``message`` is for the model: why not, or what the
-    reviewer said. ``by``: ``policy``, ``reviewer:<name>``, ``nobody`` or ``guard``.
+    reviewer said. ``by``: ``policy``, ``reviewer:<name>``, ``nobody`` or ``guard``. ``pending`` is the id of
+    the approval that the call waits for, ``""`` for none.
     """
 
     allowed: bool
@@ -33,6 +34,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     ruling: Ruling
     by: str
+    pending: str = ""
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):

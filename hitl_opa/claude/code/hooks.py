@@ -1,0 +1,113 @@
+"""What Claude Code's own hooks are answered, for each of those whose sessions they are."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hitl_opa.claude.calls import Place
+from hitl_opa.claude.code.unseen import close_unseen
+from hitl_opa.claude.confidence import Confidences
+from hitl_opa.claude.desk import Desk
+from hitl_opa.claude.gate import Gate
+from hitl_opa.claude.own_hooks import OwnHooks
+from hitl_opa.claude.servers import Servers
+from hitl_opa.errors import CallRefused
+from hitl_opa.guard.review import MAX_ROUNDS
+
+if TYPE_CHECKING:
+    from hitl_opa.guard import Guard
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose sessions these are, and how much they may do alone (None: what the settings say)."""
+
+    principal: str
+    level: int | None = None
+
+
+class CodeHooks:
+    """Answers the hooks that `hitl-opa init --claude-code` puts into Claude Code's settings.
+
+    A call may wait in its hook for ``guard.config.attended`` seconds, until somebody has decided on its
+    approval; the model's own questions are left to whoever sits at Claude Code. The workspace is the
+    directory of the guard's settings, wherever the session has gone meanwhile.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._gates: dict[Caller, Gate] = {}
+
+    async def answer(self, hook: Any, caller: Caller) -> tuple[str, dict[str, Any]]:
+        """The answer to a hook's input, with its word where it is a plain one: ``allow``, ``noted`` or ``""``.
+
+        Raises CallRefused for what is no hook's input.
+        """
+        if not isinstance(hook, dict) or not isinstance(hook.get("hook_event_name"), str):
+            raise CallRefused("the body is not the input of a hook")
+        gate = self._gates.get(caller)
+        if gate is None:
+            gate = self._gates[caller] = self._gate(caller)
+        id = str(hook.get("tool_use_id") or "")
+        match hook["hook_event_name"]:
+            case "PreToolUse":
+                reply = await gate.pre_tool_use(hook, id, {"signal": None})
+            case "PostToolUse" | "PostToolUseFailure":
+                reply = await gate.post_tool_use(hook, id, {"signal": None})
+            case "Stop" | "SubagentStop":
+                reply = await gate.stop(hook, id, {"signal": None})
+            case other:
+                raise CallRefused(f"nobody here answers {other} hooks")
+        reply = {("continue" if name == "continue_" else name): value for name, value in reply.items()}
+        return _word(reply), reply
+
+    async def settle(self) -> None:
+        """Wait until everything that was said is on record."""
+        for gate in self._gates.values():
+            await gate.settle()
+
+    def _gate(self, caller: Caller) -> Gate:
+        guard = self._guard
+        if caller.level is not None:
+            guard = copy.copy(guard)  # one engine, record and history, another level
+            guard.config = msgspec.structs.replace(guard.config, level=caller.level)
+        config = guard.config
+        place = Place(
+            workspace=str(config.path(".")), home=str(Path.home()), principal=caller.principal, unattended=True
+        )
+        desk = Desk(
+            guard,
+            None,
+            place,
+            OwnHooks([]),
+            Confidences(None),
+            Servers({}),
+            reports=False,
+            strict=True,
+            wait=config.attended if guard.approvals is not None else 0.0,
+            questions=False,
+        )
+        start = {"session_id": "", "cwd": place.workspace, "permission_mode": "default"}
+        return Gate(guard, desk, place, longest(guard), start, unseen=close_unseen)
+
+
+def longest(guard: Guard) -> float:
+    """The longest that one hook may take, in seconds."""
+    return MAX_ROUNDS * guard.config.deadline + guard.config.attended + 1.0
+
+
+def _word(reply: dict[str, Any]) -> str:
+    if not reply:
+        return "noted"
+    said = reply.get("hookSpecificOutput", {})
+    plain = said.keys() <= {"hookEventName", "permissionDecision", "permissionDecisionReason"}
+    return "allow" if plain and reply.keys() == {"hookSpecificOutput"} and said["permissionDecision"] == "allow" else ""
+
+
+def encode(reply: dict[str, Any]) -> bytes:
+    """An answer as Claude Code reads it."""
+    return json.dumps(reply, allow_nan=False).encode()
