@@ -82,7 +82,7 @@ def protect(
     place = Place(
         workspace=cwd,
         home=options.env.get("HOME") or str(Path.home()),
-        principal=_login() if principal is None else principal,
+        principal=login() if principal is None else principal,
         unattended=human is None,
     )
     strict = options.strict_mcp_config or not trust_settings
@@ -178,7 +178,8 @@ def _servers(options: ClaudeAgentOptions, self_report: bool) -> Any:
     return {**cast("dict[str, Any]", options.mcp_servers), SERVER: report_server()}
 
 
-def _login() -> str:
+def login() -> str:
+    """Whose process this is."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,6 +11,9 @@ from hitl_opa.cli.output import emit, heading, say, table
 from hitl_opa.cli.settings import LEVELS
 from hitl_opa.errors import ConfigError
 from hitl_opa.terminal.text import Span
+
+if TYPE_CHECKING:
+    from hitl_opa.claude.code.settings import Kind
 
 STARTER = Path(__file__).resolve().parent / "starter"
 DEFAULT_LEVEL = 2
@@ -34,15 +37,49 @@ class Written(NamedTuple):
 @click.option("--level", default=DEFAULT_LEVEL, show_default=True, type=click.IntRange(1, 4), help="Autonomy level.")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def init(directory: Path, level: int, force: bool, as_json: bool) -> None:
+@click.option("--claude-code", is_flag=True, help="Put the guard's hooks into Claude Code's settings.")
+@click.option("--command", "kind", flag_value="command", default="command", help="Hooks that ask `hitl-opa serve`.")
+@click.option("--http", "kind", flag_value="http", help="The same over HTTP, with an API key.")
+@click.option("--alone", "kind", flag_value="alone", help="Hooks that need no server, and are slower.")
+@click.option("--url", default="http://127.0.0.1:8282", show_default=True, help="Where the server is, for --http.")
+@click.option("--settings", type=click.Path(path_type=Path), help="Which file.  [default: .claude/settings.json]")
+@click.option("--remove", is_flag=True, help="Take the hooks out of Claude Code's settings again.")
+@click.option("--yes", is_flag=True, help="Write Claude Code's settings without asking back.")
+def init(
+    directory: Path,
+    level: int,
+    force: bool,
+    as_json: bool,
+    claude_code: bool,
+    kind: Kind,
+    url: str,
+    settings: Path | None,
+    remove: bool,
+    yes: bool,
+) -> None:
     """Set up a project: a commented hitl.yaml, and a first rule with its test.
 
     \b
     hitl-opa init                  here, at level 2
     hitl-opa init app --level 1    there; the agent asks for everything
+    hitl-opa init --claude-code    Claude Code's every call here passes the guard (shows the change, asks back)
+    hitl-opa init --claude-code --remove
 
     Files that are there are kept; --force replaces them. Running it again does no harm.
     """
+    if claude_code:
+        from hitl_opa.cli.claude_code import unwire, wire
+
+        root = directory.resolve()
+        if remove:
+            unwire(root, settings=settings, yes=yes, as_json=as_json)
+            return
+        if not (root / "hitl.yaml").exists():
+            write(directory, level)
+        wire(root, kind, settings=settings, url=url, yes=yes, as_json=as_json)
+        return
+    if remove:
+        raise click.UsageError("--remove is for --claude-code")
     written = write(directory, level, force=force)
     if as_json:
         emit({"directory": str(directory), "level": level, "files": [w._asdict() for w in written]})

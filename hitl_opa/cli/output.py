@@ -52,6 +52,11 @@ def clipped(*line: Span | str) -> None:
     click.echo(paint(_clip(parts, columns()), colour=colour()), color=True)
 
 
+def whole(*line: Span) -> None:
+    """One line as it is, however long: what may be copied must not be broken."""
+    click.echo(paint(list(line), colour=colour()), color=True)
+
+
 def emit(value: Any) -> None:
     """A value as one line of JSON."""
     click.echo(_json.encode(value))

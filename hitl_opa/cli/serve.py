@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import msgspec
 
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.errors import ConfigError
 
-if TYPE_CHECKING:
-    import socket
+SOCKET = ".hitl/hitl.sock"
 
 
 @click.command()
@@ -22,9 +24,15 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes; one uses one core."
 )
+@click.option(
+    "--socket",
+    "unix",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Unix socket for Claude Code's hooks; only you can open it.  [default: {SOCKET} beside the settings]",
+)
 @guard_options
-def serve(host: str, port: int, workers: int, **settings: Any) -> None:
-    """Answer tool calls over HTTP.
+def serve(host: str, port: int, workers: int, unix: Path | None, **settings: Any) -> None:
+    """Answer tool calls over HTTP, and Claude Code's hooks.
 
     \b
     hitl-opa keys new ci --principal ci-bot --level 2    # once; prints what hitl.yaml needs
@@ -33,60 +41,50 @@ def serve(host: str, port: int, workers: int, **settings: Any) -> None:
          http://127.0.0.1:8282/v1/decisions
 
     POST /v1/decisions takes one tool call, or {"calls": [...]}. POST /v1/data/hitl/main/decision
-    answers as OPA does. Principal and level come from the key. /healthz and /openapi.json need none.
+    answers as OPA does, POST /hooks/claude-code as Claude Code's hooks want it. Principal and level
+    come from the key. /healthz and /openapi.json need none, and neither does the Unix socket, over
+    which calls are yours.
 
     With more than one worker each counts sessions for itself, so rules about sequences see only the
     calls that came to the same worker.
     """
     try:
         import uvicorn
+        from uvicorn.supervisors import Multiprocess
 
-        from hitl_opa.server import create_app
+        from hitl_opa.cli.serving import SETTINGS, Serving, application, listen, listen_locally
     except ImportError as error:
         raise ConfigError(
             f"the decision API needs the extra `server`: pip install 'hitl-opa[server]' ({error})"
         ) from None
-    import os
-
-    import msgspec
-
     from hitl_opa.guard import Guard
-    from hitl_opa.server.worker import SETTINGS
 
     config = load_settings(**settings)
     guard = Guard.open(config)  # what is wrong should be said here, and not by a worker
-    create_app(guard)
-    listening = _listen(host, port)
+    local = hasattr(socket, "AF_UNIX")
+    application(guard, socket=local)
+    sockets = [listen(host, port)]
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"hitl-opa: {guard.describe()} on http://{shown}:{listening.getsockname()[1]}", err=True)
+    click.echo(f"hitl-opa: {guard.describe()} on http://{shown}:{sockets[0].getsockname()[1]}", err=True)
+    if local:
+        path = unix or config.path(SOCKET)
+        sockets.append(listen_locally(path))
+        click.echo(f"hitl-opa: Claude Code's hooks on {path}", err=True)
     guard.audit.close()
-    os.environ[SETTINGS] = msgspec.json.encode(config).decode()
-    uvicorn.run(
-        "hitl_opa.server.worker:create",
+    os.environ[SETTINGS] = msgspec.json.encode(Serving(config=config, socket=local)).decode()
+    uvicorn_config = uvicorn.Config(
+        "hitl_opa.cli.serving:create",
         factory=True,
-        fd=listening.fileno(),
         workers=workers,
         log_level="warning",
         access_log=False,
         server_header=False,
     )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections do not delay small writes.
-
-    On a socket that uvicorn makes for several workers they would: each answer would take 40 ms.
-    """
-    import socket
-
-    try:
-        listening = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
-        )
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+    server = uvicorn.Server(uvicorn_config)
+    if workers > 1:
+        Multiprocess(uvicorn_config, sockets=sockets).run()
+    else:
+        server.run(sockets=sockets)
 
 
 @click.group()
@@ -110,10 +108,6 @@ def new(name: str, principal: str, level: int, write: Path | None, as_json: bool
     \b
     hitl-opa keys new ci --principal ci-bot --level 2 --write ci.key >> hitl.yaml
     """
-    import os
-
-    import msgspec
-
     from hitl_opa.server.keys import new_key
 
     key, digest = new_key()

@@ -13,14 +13,18 @@ from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
 from hitl_opa.server.decisions import Decisions, Refused, refused
+from hitl_opa.server.hooks import Answer, Hooks
 from hitl_opa.server.openapi import openapi
 
 PROBE = ToolCall(tool="AskUserQuestion", input={"questions": []}, id="healthz")
 
 
-def create_app(guard: Guard) -> Starlette:
-    """The decision API over this guard. Raises ConfigError where the settings list no key."""
-    if not guard.config.keys:
+def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = False) -> Starlette:
+    """The decision API over this guard. Raises ConfigError where nobody could use it: the settings list no key.
+
+    ``hooks`` answers Claude Code's hooks; with ``socket`` it is served on a Unix socket too, which takes no key.
+    """
+    if not guard.config.keys and not socket:
         raise ConfigError("the decision API needs at least one key; make one with: hitl-opa keys new NAME")
     decisions = Decisions(guard)
     schema = openapi(version("hitl-opa"))
@@ -35,8 +39,10 @@ def create_app(guard: Guard) -> Starlette:
     async def schema_json(_: Request) -> Response:
         return JSONResponse(schema)
 
+    routes = [Route("/hooks/claude-code", Hooks(guard, hooks).post, methods=["POST"])] if hooks is not None else []
     return Starlette(
         routes=[
+            *routes,
             Route("/v1/decisions", decisions.decide, methods=["POST"]),
             Route("/v1/data/hitl/main/decision", decisions.opa, methods=["POST"]),
             Route("/healthz", healthz),

@@ -38,8 +38,8 @@ class Decisions:
 
     async def decide(self, request: Request) -> Response:
         """One tool call -> one decision; ``{"calls": [...]}`` -> ``{"decisions": [...]}``, in order."""
-        key = self._caller(request)
-        body = await _json(request)
+        key = caller(self._guard, request)
+        body = await read_json(request)
         if isinstance(body, dict) and set(body) == {"calls"}:
             calls = body["calls"]
             if not isinstance(calls, list) or len(calls) > MAX_CALLS:
@@ -54,20 +54,14 @@ class Decisions:
         The input is a tool call, or an input document. Of a document only the call and its place are
         taken: facts are read again here, and principal and level are the key's.
         """
-        key = self._caller(request)
-        body = await _json(request)
+        key = caller(self._guard, request)
+        body = await read_json(request)
         if not isinstance(body, dict) or not isinstance(body.get("input"), dict):
             raise Refused(400, "invalid_parameter", "the body must be an object with the object `input`")
         given = body["input"]
         call = _of_document(given) if "call" in given else _call(given, "input")
         ruling = await self._rule(call, key)
         return _reply({"result": ruling.decision, "decision_id": ruling.id})
-
-    def _caller(self, request: Request) -> Key:
-        key = find(self._guard.config.keys, request.headers.get("authorization", ""))
-        if key is None:
-            raise Refused(401, "unauthorized", "give a key that hitl.yaml lists: Authorization: Bearer hitl_…")
-        return key
 
     async def _rule(self, call: ToolCall, key: Key) -> Ruling:
         session = msgspec.structs.replace(call.session, principal=key.principal)
@@ -76,7 +70,16 @@ class Decisions:
         )
 
 
-async def _json(request: Request) -> Any:
+def caller(guard: Guard, request: Request) -> Key:
+    """Whose key the request carries. Raises Refused."""
+    key = find(guard.config.keys, request.headers.get("authorization", ""))
+    if key is None:
+        raise Refused(401, "unauthorized", "give a key that hitl.yaml lists: Authorization: Bearer hitl_…")
+    return key
+
+
+async def read_json(request: Request) -> Any:
+    """The body, decoded. Raises Refused for one that is too large or no JSON."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -18,7 +18,7 @@ import pytest
 from click.testing import Result
 
 from hitl_opa.audit import AuditLog
-from hitl_opa.cli.serve import _listen
+from hitl_opa.cli.serving import listen
 from hitl_opa.errors import ConfigError
 from hitl_opa.server.keys import new_key
 
@@ -66,7 +66,7 @@ def test_every_answer_is_on_the_one_record(tmp_path: Path, workers: int) -> None
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_connections_do_not_hold_back_small_writes(host: str) -> None:
     try:
-        listening = _listen(host, 0)
+        listening = listen(host, 0)
     except ConfigError:
         pytest.skip(f"no {host} here")
     with listening, socket.create_connection(listening.getsockname()[:2]), listening.accept()[0] as accepted:
@@ -75,7 +75,7 @@ def test_connections_do_not_hold_back_small_writes(host: str) -> None:
 
 def test_a_port_that_is_taken(tmp_path: Path, run: Callable[..., Result]) -> None:
     (tmp_path / "hitl.yaml").write_text(json.dumps(SETTINGS))
-    with _listen("127.0.0.1", 0) as taken:
+    with listen("127.0.0.1", 0) as taken:
         result = run("serve", "--port", str(taken.getsockname()[1]))
     assert result.exit_code != 0
     assert "cannot listen on 127.0.0.1" in result.output

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 
 import msgspec
 
-from hitl_opa.claude.code.hooks import Caller, CodeHooks, encode
+from hitl_opa.claude.code.hooks import CodeHooks
 
 
 def answer(folder: str, hook: bytes) -> tuple[str, bytes]:
@@ -23,6 +22,6 @@ async def _answer(folder: str, hook: bytes) -> tuple[str, bytes]:
     os.chdir(folder)
     async with Guard.open(load_config()) as guard:
         hooks = CodeHooks(guard)
-        word, reply = await hooks.answer(msgspec.json.decode(hook), Caller(principal=getpass.getuser()))
+        answered = await hooks.said(msgspec.json.decode(hook), None, None)
         await hooks.settle()
-        return word, encode(reply)
+        return answered

@@ -16,7 +16,7 @@ import time
 
 PLAIN = {"allow": b'{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"allow"}}', "noted": b"{}"}
 """Answers that need no reading, by the word that the server says them with."""
-AFTER = ("PostToolUse", "PostToolUseFailure", "SessionStart", "Stop", "SubagentStop")
+AFTER = ("PostToolUse", "PostToolUseFailure", "SessionStart")
 """Events after which nothing runs that would not have run; every other one takes an allow or a deny."""
 MAX_REPLY = 64 * 1024 * 1024  # bytes
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     _thread.start_new_thread(_expire, (seconds,))
     hook = sys.stdin.buffer.read()
     if given.keys() == {"--socket"}:
-        word, answer = ask(given["--socket"], hook, seconds)
+        word, answer = ask(given["--socket"], hook)
     elif given.keys() == {"--decide"}:
         word, answer = decide(given["--decide"], hook)
     else:
@@ -40,12 +40,11 @@ def main(arguments: list[str]) -> int:
     return say(PLAIN[word] if word in PLAIN else read(hook, answer))
 
 
-def ask(path: str, hook: bytes, seconds: float) -> tuple[str, bytes]:
+def ask(path: str, hook: bytes) -> tuple[str, bytes]:
     """The server's answer, and its word for it where it is a plain one."""
     import _socket
 
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    connection.settimeout(seconds)
     folder, name = os.path.split(path)
     try:
         os.chdir(folder)  # the path of a socket has to be short

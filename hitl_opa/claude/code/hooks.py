@@ -14,6 +14,7 @@ from hitl_opa.claude.code.unseen import close_unseen
 from hitl_opa.claude.confidence import Confidences
 from hitl_opa.claude.desk import Desk
 from hitl_opa.claude.gate import Gate
+from hitl_opa.claude.options import login
 from hitl_opa.claude.own_hooks import OwnHooks
 from hitl_opa.claude.servers import Servers
 from hitl_opa.errors import CallRefused
@@ -58,12 +59,17 @@ class CodeHooks:
                 reply = await gate.pre_tool_use(hook, id, {"signal": None})
             case "PostToolUse" | "PostToolUseFailure":
                 reply = await gate.post_tool_use(hook, id, {"signal": None})
-            case "Stop" | "SubagentStop":
-                reply = await gate.stop(hook, id, {"signal": None})
             case other:
                 raise CallRefused(f"nobody here answers {other} hooks")
         reply = {("continue" if name == "continue_" else name): value for name, value in reply.items()}
         return _word(reply), reply
+
+    async def said(self, hook: Any, principal: str | None, level: int | None) -> tuple[str, bytes]:
+        """`answer` for a server: ``principal`` is None where the caller is whoever this process belongs to."""
+        word, reply = await self.answer(
+            hook, Caller(principal=login() if principal is None else principal, level=level)
+        )
+        return word, encode(reply)
 
     async def settle(self) -> None:
         """Wait until everything that was said is on record."""

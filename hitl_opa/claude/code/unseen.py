@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hitl_opa.audit import Event, Kind
-from hitl_opa.audit.reader import Filter
+from hitl_opa.audit import Event, Filter, Kind
 from hitl_opa.facts import redact
 from hitl_opa.guard.case import call_digest
 
