@@ -9,29 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from doubles import ask
+from waiting import asks, outcome, request
 
-from hitl_opa.approvals import Approval, Person, State
+from hitl_opa.approvals import Person, State
 from hitl_opa.approvals.approvals import Approvals, stricter
-from hitl_opa.audit import AuditLog, Event, Kind
+from hitl_opa.audit import AuditLog
 from hitl_opa.errors import ApprovalError
-from hitl_opa.model import Agent, CallFacts, Decision, Document
-
-
-def decision(risk: str = "high", **properties: Any) -> Decision:
-    return msgspec.json.decode(ask(risk, **properties), type=Decision)
-
-
-def request(approvals: Approvals, digest: str = "sha256:1", principal: str = "anna", **properties: Any) -> Approval:
-    document = Document(
-        call=CallFacts(id="c1", tool="Bash", kind="shell", input={"command": "make deploy"}),
-        agent=Agent(session="s1", principal=principal),
-    )
-    return approvals.request(digest, document, decision(**properties), "d1")
-
-
-def outcome() -> Event:
-    return Event(kind=Kind.OUTCOME, decision_id="d1", tool="Bash", outcome="ran", matches=True)
+from hitl_opa.model import CallFacts, Document
 
 
 def states(audit: AuditLog) -> list[str]:
@@ -190,7 +174,7 @@ def test_ids(approvals: Approvals) -> None:
     ],
 )
 def test_what_counts_as_stricter(now: dict[str, Any], is_stricter: bool) -> None:
-    assert stricter(decision(**now), msgspec.to_builtins(decision())) is is_stricter
+    assert stricter(asks(**now), msgspec.to_builtins(asks())) is is_stricter
 
 
 def test_a_foreign_schema_is_refused(approvals: Approvals, audit: AuditLog, tmp_path: Path) -> None:
@@ -226,5 +210,5 @@ def test_secrets_are_not_kept(audit: AuditLog) -> None:
     document = Document(
         call=CallFacts(id="c", tool="Bash", kind="shell", input={"command": "PASSWORD=hunter2hunter2 x"})
     )
-    asked = approvals.request("sha256:1", document, decision(), "d1", "PASSWORD=hunter2hunter2")
+    asked = approvals.request("sha256:1", document, asks(), "d1", "PASSWORD=hunter2hunter2")
     assert "hunter2" not in msgspec.json.encode(approvals.get(asked.id)).decode()

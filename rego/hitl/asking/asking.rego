@@ -10,13 +10,14 @@ import data.hitl.demands
 obligations contains o if {
 	o := {"id": "hitl.approval", "type": "approval", "properties": {
 		"permission": permission,
-		"quorum": max({p.quorum | some p in asked} | {count(each)}),
+		"quorum": max({p.quorum | some p in asked} | {count(each), least}),
 		"approvers": sort({g | some groups in each; some g in groups}),
 		"each": sort(each),
 		"expires_in": min({p.expires_in | some p in asked}),
 		"execution_expires_in": min({p.execution_expires_in | some p in asked}),
+		"lease": min({object.get(p, "lease", 3600) | some p in asked}),
 		"on_timeout": on_timeout,
-		"escalation": [step | some p in sort(asked); some step in p.escalation],
+		"escalation": sort({step | some p in asked; some step in p.escalation}),
 		"durable": durable,
 	}}
 }
@@ -63,7 +64,24 @@ each contains groups if {
 	groups := sort(data.hitl.settings.approvers)
 }
 
+# METADATA
+# description: Where approvers are configured, what is critical takes two people.
+default least := 1
+
+least := 2 if {
+	data.hitl.combine.risk == "critical"
+	count(each) > 0
+}
+
 default on_timeout := "deny"
+
+# What is of low risk and can be undone may run though nobody decided, where policy says so throughout.
+on_timeout := "allow" if {
+	data.hitl.combine.harmless
+	every p in asked {
+		p.on_timeout == "allow"
+	}
+}
 
 on_timeout := "escalate" if {
 	every p in asked {

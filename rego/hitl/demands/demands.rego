@@ -79,9 +79,16 @@ sound("approval", p) if {
 	object.get(p, "quorum", 1) >= 1
 	seconds(object.get(p, "expires_in", 1))
 	seconds(object.get(p, "execution_expires_in", 1))
-	object.get(p, "on_timeout", "deny") in ["deny", "escalate", "park"]
+	seconds(object.get(p, "lease", 1))
+	object.get(p, "on_timeout", "deny") in ["deny", "escalate", "park", "allow"]
 	strings(object.get(p, "approvers", []))
 	is_array(object.get(p, "escalation", []))
+	every step in object.get(p, "escalation", []) {
+		seconds(step.after)
+		strings(step.to)
+		count(step.to) > 0
+		is_string(object.get(step, "channel", ""))
+	}
 }
 
 # Types that are not ours pass as they are: an enforcement point that does not know one denies.

@@ -36,6 +36,7 @@ test_approval if {
 		"each": [],
 		"expires_in": 86400,
 		"execution_expires_in": 1800,
+		"lease": 3600,
 		"on_timeout": "deny",
 		"escalation": [],
 		"durable": false,
@@ -70,7 +71,7 @@ test_a_rule_demands_a_named_approver if {
 
 test_merged_strictest if {
 	demands := {
-		demand("approval", {"quorum": 2, "approvers": ["dba"], "expires_in": 600, "on_timeout": "escalate", "escalation": ["lead"]}),
+		demand("approval", {"quorum": 2, "approvers": ["dba"], "expires_in": 600, "on_timeout": "escalate", "escalation": [{"after": 60, "to": ["lead"]}]}),
 		demand("approval", {"quorum": 3, "approvers": ["ops", "dba"], "execution_expires_in": 60, "on_timeout": "park"}),
 	}
 	approval := one("approval") with input as asking with data.hitl.custom.obligations as demands
@@ -81,8 +82,9 @@ test_merged_strictest if {
 		"each": [["dba"], ["dba", "ops"]],
 		"expires_in": 600,
 		"execution_expires_in": 60,
+		"lease": 3600,
 		"on_timeout": "deny",
-		"escalation": ["lead"],
+		"escalation": [{"after": 60, "to": ["lead"]}],
 		"durable": false,
 	}
 }
@@ -109,6 +111,22 @@ test_on_timeout if {
 	one("approval").on_timeout == "deny" with input as asking
 		with data.hitl.tiers.approval.high as waiting("park")
 		with data.hitl.custom.obligations as {demand("approval", {"on_timeout": "escalate"})}
+}
+
+test_what_is_critical_takes_two_where_approvers_are_configured if {
+	one("approval").quorum == 2 with input as persisting with data.hitl.settings.approvers as ["ops"]
+	one("approval").quorum == 1 with input as persisting
+}
+
+test_the_lease_is_the_shortest if {
+	one("approval").lease == 60 with input as asking with data.hitl.custom.obligations as {demand("approval", {"lease": 60})}
+}
+
+allowing := object.union(data.hitl.tiers.approval.low, {"on_timeout": "allow"})
+
+test_low_and_reversible_may_run_though_nobody_decided if {
+	one("approval").on_timeout == "allow" with input as fixtures.agent(fixtures.reading, fixtures.sure(0.6)) with data.hitl.tiers.approval.low as allowing
+	one("approval").on_timeout == "deny" with input as fixtures.agent(fixtures.reading, fixtures.sure(0.6))
 }
 
 test_durable if {
