@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +12,7 @@ from hitl_opa.claude.own_hooks import Heard, OwnHooks
 from hitl_opa.claude.servers import Servers
 from hitl_opa.claude.settled import Settled
 from hitl_opa.claude.waiting import waited
-from hitl_opa.model import Obligation, Question, Reason, Risk, ToolCall, Verdict
+from hitl_opa.model import Obligation, Reason, Risk, ToolCall, Verdict
 
 if TYPE_CHECKING:
     from hitl_opa.guard import Guard
@@ -75,21 +74,17 @@ class Desk:
             ruling = await self._guard.rule(call)
             if heard.asked is not None:
                 ruling = _asked(ruling, heard.asked)
-            return await self._guard.resolve(ruling, self._reviewer, agent_words(call))
+            outcome = await self._guard.resolve(ruling, self._reviewer, agent_words(call))
+            if call.tool == QUESTION and self._questions:
+                return await self._guard.answered(outcome, self._reviewer, agent_words(call))
+            return outcome
 
         outcome = await waited(self._guard, decide, self._wait)
         message = "\n".join(heard.message)
         if not outcome.allowed:
             self._guard.close_call(outcome.ruling, "blocked")
             return Settled.of(outcome, message=message)
-        answers = None
-        if call.tool == QUESTION and self._questions:
-            answers, refused = await self._answers(outcome.ruling, outcome.input)
-            if answers is None:
-                self._guard.close_call(outcome.ruling, "blocked", error=refused)
-                outcome = msgspec.structs.replace(outcome, allowed=False, input={}, message=refused)
-                return Settled.of(outcome, message=message)
-        settled = Settled.of(outcome, answers=answers, message=message)
+        settled = Settled.of(outcome, answers=outcome.answers, message=message)
         words = [*heard.context, *([settled.context] if settled.context else [])]
         return msgspec.structs.replace(settled, context="\n".join(words))
 
@@ -116,22 +111,6 @@ class Desk:
             input=call.input,
             why="The guard's own tool.",
         )
-
-    async def _answers(self, ruling: Ruling, input: dict[str, Any]) -> tuple[dict[str, str] | None, str]:
-        """The reviewer's answers to the model's own questions, or None and why there are none."""
-        reviewer = self._reviewer or self._guard.reviewer
-        if reviewer is None:
-            return None, "Nobody is there to answer questions. Go on with what you know, or stop and say what you need."
-        try:
-            questions = msgspec.convert(input.get("questions"), list[Question])
-            async with asyncio.timeout(self._guard.config.attended):
-                answers = msgspec.convert(await reviewer.answer(questions), dict[str, str])
-        except TimeoutError:
-            return None, f"Nobody answered within {self._guard.config.attended:g} s."
-        except Exception as error:  # noqa: BLE001 - a reviewer may raise anything; no answer is no answer
-            return None, f"The questions could not be answered ({type(error).__name__}: {error})."
-        self._guard.note("note", ruling.call, answered_by=reviewer.name, answers=answers)
-        return answers, ""
 
 
 def _asked(ruling: Ruling, reason: str) -> Ruling:

@@ -66,7 +66,7 @@ async def carried(guard: Guard, approvals: Approvals, ruling: Ruling) -> tuple[O
     if found.state is State.DENIED and not _over(found, ruling):
         words = f"{found.reviewers} rejected this call (approval {found.id})."
         words += f" They said: {found.reason}" if found.reason else ""
-        return _denied(ruling, f"reviewer:{found.reviewers}", words), ""
+        return denied(ruling, f"reviewer:{found.reviewers}", words), ""
     return None, _TOLD.get(found.state, "").format(found=found)
 
 
@@ -87,6 +87,13 @@ async def _use(guard: Guard, approvals: Approvals, ruling: Ruling, found: Approv
     used = approvals.consume(found.id, found.digest)
     if used is None:
         return None, f"Approval {found.id} was used by another process."
+    if used.kind == "question":
+        running = msgspec.structs.replace(runs, approval=used.id)
+        words = f"{used.reviewers} answered."
+        by = f"reviewer:{used.reviewers}"
+        return Outcome(
+            allowed=True, input=runs.call.input, message=words, ruling=running, by=by, answers=used.answers or {}
+        ), ""
     who = used.reviewers or "policy, as nobody decided in time,"
     changed = "" if found.edit is None else f" {found.edit.by} changed its input, and what runs is the changed one."
     words = f"{who} approved this call; the approval is used up.{changed}"
@@ -112,12 +119,19 @@ def pending(approvals: Approvals, ruling: Ruling, rationale: str, words: str) ->
     found = approvals.request(binding(ruling), ruling.document, ruling.decision, ruling.id, rationale)
     if found.state != "pending":  # decided between two looks at it; the next try finds that
         words = f"{words} Approval {found.id} is {found.state} by now: issue the call again."
-        return _denied(ruling, "nobody", words.strip())
-    told = (
-        f"{words} This call is denied for now: pending, approval {found.id}. A person has to decide on it; do not work "
-        "around it. Go on with what does not need it, or stop here. Once it is approved, the very same call runs, once."
-    )
-    return msgspec.structs.replace(_denied(ruling, "nobody", told.strip()), pending=found.id)
+        return denied(ruling, "nobody", words.strip())
+    if found.kind == "question":
+        told = (
+            f"{words} The question waits for a person: pending, approval {found.id}. Go on with what does not need the "
+            "answer, or stop here. Once it is answered, asking the very same again gives the answer."
+        )
+    else:
+        told = (
+            f"{words} This call is denied for now: pending, approval {found.id}. A person has to decide on it; do not "
+            "work around it. Go on with what does not need it, or stop here. Once it is approved, the very same call "
+            "runs, once."
+        )
+    return msgspec.structs.replace(denied(ruling, "nobody", told.strip()), pending=found.id)
 
 
 def withdraw(approvals: Approvals, ruling: Ruling, reason: str) -> None:
@@ -134,5 +148,6 @@ def _over(found: Approval, ruling: Ruling) -> bool:
     return datetime.fromisoformat(ruling.document.context.time).timestamp() >= found.expires_at
 
 
-def _denied(ruling: Ruling, by: str, message: str) -> Outcome:
+def denied(ruling: Ruling, by: str, message: str) -> Outcome:
+    """The call does not run, and why."""
     return Outcome(allowed=False, input={}, message=message, ruling=ruling, by=by)

@@ -14,7 +14,7 @@ from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.config import Config, load_config
 from hitl_opa.errors import EngineTimeout
 from hitl_opa.facts import Known
-from hitl_opa.guard import functions, review
+from hitl_opa.guard import functions, questions, review
 from hitl_opa.guard.case import Case, call_digest
 from hitl_opa.guard.grants import Grants
 from hitl_opa.guard.log import open_log
@@ -187,6 +187,14 @@ class Guard:
         approvals, an ask without an answer is kept as one, and an approved one lets its call run once.
         """
         return await review.resolve(self, ruling, reviewer or self.reviewer, rationale)
+
+    async def answered(self, outcome: Outcome, reviewer: Reviewer | None = None, rationale: str = "") -> Outcome:
+        """A question that may be asked, with its answers; not allowed where there are none (yet).
+
+        As with `resolve`: the reviewer who is there answers; with durable approvals the question is else
+        kept as one, and asking it again gives the answers once there are any.
+        """
+        return await questions.answered(self, outcome, reviewer or self.reviewer, rationale)
 
     def record(self, event: Event) -> Receipt:
         """Put something else on the record. Raises AuditError."""

@@ -28,7 +28,9 @@ async def resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, ratio
     try:
         return await _resolve(guard, ruling, reviewer, rationale)
     except Exception as error:  # noqa: BLE001 - what fails on the way to an allow is a denial
-        return _no(ruling, "guard", f"The call could not be settled, so it is denied: {type(error).__name__}: {error}")
+        return durable.denied(
+            ruling, "guard", f"The call could not be settled, so it is denied: {type(error).__name__}: {error}"
+        )
 
 
 async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rationale: str) -> Outcome:
@@ -38,19 +40,20 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
         decision = ruling.decision
         unknown = sorted({o.type for o in decision.obligations} - KNOWN_OBLIGATIONS)
         if unknown:
-            return _no(ruling, "guard", f"Policy demands what nobody here can do: {', '.join(unknown)}.")
+            return durable.denied(ruling, "guard", f"Policy demands what nobody here can do: {', '.join(unknown)}.")
         if decision.verdict is Verdict.DENY:
             if guard.approvals is not None and not decision.reasons[0].rule.startswith("guard."):
                 durable.withdraw(guard.approvals, ruling, "Policy denies this call now.")
-            return _no(ruling, "policy", explain(decision))
+            return durable.denied(ruling, "policy", explain(decision))
         rewritten = _rewritten(ruling)
         if rewritten is not None:
             ruling = await guard.rule(msgspec.structs.replace(ruling.call, input=rewritten))
             continue
         if decision.verdict is Verdict.ALLOW or approved:
             return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=ruling, by=by)
-        # a question cannot be answered later, by somebody else, to an agent that has gone on
-        approvals = guard.approvals if ruling.document.call.kind != "question" else None
+        # a question of no questions cannot be answered later either
+        empty = ruling.document.call.kind == "question" and not ruling.call.input.get("questions")
+        approvals = None if empty else guard.approvals
         known = ""
         if approvals is not None:
             outcome, known = await durable.carried(guard, approvals, ruling)
@@ -60,12 +63,12 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
             why = f"{known} {explain(decision)}".strip()
             if approvals is not None:
                 return durable.pending(approvals, ruling, rationale, why)
-            return _no(ruling, "nobody", f"{why} Nobody is there to approve it.")
+            return durable.denied(ruling, "nobody", f"{why} Nobody is there to approve it.")
         answer, refused, later = await _ask(guard, ruling, reviewer, rationale)
         if answer is None:
             if later and approvals is not None:
                 return durable.pending(approvals, ruling, rationale, refused)
-            return _no(ruling, "guard", refused)
+            return durable.denied(ruling, "guard", refused)
         if approvals is not None:
             durable.withdraw(approvals, ruling, f"{reviewer.name} decided on it in the session.")
         by = f"reviewer:{reviewer.name}"
@@ -76,12 +79,12 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
                     _grant(guard, ruling, answer.grant, reviewer.name)
                 return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=ruling, by=by)
             case Choice.REJECT:
-                return _no(ruling, by, f"The reviewer rejected this call. {words}".strip())
+                return durable.denied(ruling, by, f"The reviewer rejected this call. {words}".strip())
             case Choice.EDIT:
                 edited = await guard.rule(msgspec.structs.replace(ruling.call, input=answer.input))
                 approved = not _stricter(edited.decision, decision)
                 ruling = edited
-    return _no(ruling, "guard", f"The call was changed {MAX_ROUNDS} times and is still not settled.")
+    return durable.denied(ruling, "guard", f"The call was changed {MAX_ROUNDS} times and is still not settled.")
 
 
 def explain(decision: Decision) -> str:
@@ -89,10 +92,6 @@ def explain(decision: Decision) -> str:
     first = decision.reasons[0]
     remedy = f" {first.remedy}" if first.remedy else ""
     return f"{decision.reason}{remedy} [{first.rule}, risk {decision.risk}]"
-
-
-def _no(ruling: Ruling, by: str, message: str) -> Outcome:
-    return Outcome(allowed=False, input={}, message=message, ruling=ruling, by=by)
 
 
 def _rewritten(ruling: Ruling) -> dict[str, Any] | None:

@@ -26,7 +26,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     ``input`` is what may run where ``allowed``; ``message`` is for the model: why not, or what the
     reviewer said. ``by``: ``policy``, ``reviewer:<name>``, ``nobody`` or ``guard``. ``pending`` is the id of
-    the approval that the call waits for, ``""`` for none.
+    the approval that the call waits for, ``""`` for none. ``answers`` are those to the model's own
+    questions, None where there are none (yet).
     """
 
     allowed: bool
@@ -34,6 +35,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     ruling: Ruling
     by: str
+    answers: dict[str, str] | None = None
     pending: str = ""
 
 

@@ -212,7 +212,7 @@ async def test_a_reviewer_who_fails_has_rejected(make_guard: Make, approvals: Ap
     assert approvals.listed(frozenset(State)) == []
 
 
-async def test_questions_are_not_kept(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
+async def test_a_question_of_no_questions_is_not_kept(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:
     question = msgspec.structs.replace(call, tool="AskUserQuestion", input={"questions": []})
     assert "Nobody is there" in (await tries(make_guard(ask()), question)).message
     assert approvals.listed(frozenset(State)) == []
