@@ -20,6 +20,10 @@ _REPORTS = Act("effect", "read", "system", "info")
 _ASKING = re.compile(
     r"--?(?:list|show|status|info|query|print|display|help|version|get-[a-z]+|list-[a-z-]+|show-[a-z-]+|print-[a-z-]+|sb-state)(?:=\w+)?\Z"
 )
+# what listens here is reached from this machine alone
+_LOCAL = re.compile(
+    r"(?i)^(?:\w+://)?(?:localhost|127(?:\.\d+){3}|\[?::1\]?|[1-9]\d{0,4}|/.*|unix:.*|[\w.-]*\.sock)(?::\d+)?(?:/.*)?$"
+)
 _ADDRESS = re.compile(r"(?i)((?:git|hg|svn|bzr)\+|git://|ssh://|^(?:github|gitlab|bitbucket|gist):\S+/)|https?://\S+")
 _INDEXES = frozenset({"registry", "pinned", "loopback"})
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
@@ -233,6 +237,8 @@ class Invocation:
 
     def _other(self, act: Act, word: Word | None, traits: tuple[str, ...]) -> None:
         value = word.text if word is not None else ""
+        if "listen" in act.traits and word is not None and _LOCAL.match(value):
+            return
         mine = {*traits, *act.traits}
         if act.verb in ("send", "publish") and (
             "secret" in self.origin or (word is not None and "secret" in word.origin and "@" not in value)

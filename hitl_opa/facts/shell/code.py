@@ -116,6 +116,10 @@ def script_place(shell: Shell, frame: Frame, word: Word) -> tuple[str, str, bool
     return "unknown", at.real, False
 
 
+# Scripts that a framework puts into every project: what their subcommands do is known, whatever they contain.
+_LAUNCHERS = frozenset({"gradlew", "gradlew.bat", "mvnw", "mvnw.cmd", "artisan", "manage.py", "rails", "rake", "sail"})
+
+
 def script_file(
     shell: Shell, frame: Frame, language: str, word: Word, args: list[Word], stdin: Stream, via: str
 ) -> Stream:
@@ -146,6 +150,8 @@ def script_file(
     )
     if not word.known:
         shell.ledger.opaque("variable-path", word.text, via)
+    elif place == "workspace" and (base := word.text.replace("\\", "/").rpartition("/")[2]) in _LAUNCHERS:
+        shell.run([Word(base), *args], frame.within(via), stdin)
     if content is None:
         return UNREAD
     language = language or _language(word.text, content)

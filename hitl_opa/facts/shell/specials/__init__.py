@@ -59,6 +59,7 @@ TABLE: dict[str, Special] = {
     "kubectl-exec": containers.kubectl_exec,
     "make": build.make,
     "npm-run": build.npm_run,
+    "npx": build.npx,
     "powershell": runners.powershell,
     "git": git.git,
     "git-push": git_refs.push,

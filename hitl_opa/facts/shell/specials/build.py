@@ -135,6 +135,40 @@ def _expand(text: str, variables: dict[str, str], target: str, needs: list[str],
     return out.replace("\ue024", "$") if depth == 0 else out
 
 
+def npx(call: Invocation) -> Stream:
+    """``npx tool args``: a package's program runs, the project's own where it is installed; a tool that we know does
+    what it does."""
+    from hitl_opa.facts.data import program
+
+    reading, shell, frame = call.reading, call.shell, call.frame
+    if any(act.kind == "run" for act, _ in reading.found):
+        return call.apply()
+    words = reading.rest or reading.operands
+    if not words:
+        return UNREAD
+    named = _value(call.args, ("-p", "--package"))
+    package = named or words[0]
+    name = _PACKAGE.sub("", words[0].text)
+    if _ELSEWHERE.search(package.text):
+        place = "remote"
+    elif not words[0].known or (words[0].text[:1] in "./" and "/" in words[0].text):
+        return shell.run(words, frame.within(call.via), call.stdin)
+    else:
+        place = "package"
+    shell.ledger.effect(
+        "execute", "code", package.text, place=place, via=call.via, traits=frame.traits, certain=frame.certain
+    )
+    found = program(name) or program(name.rpartition("/")[2])
+    if found is None or found.special in _CARRIERS:
+        return UNREAD
+    return shell.run([Word(name if program(name) else name.rpartition("/")[2]), *words[1:]], frame.within(call.via), call.stdin)
+
+
+_PACKAGE = re.compile(r"(?<=.)@[\w.^~*<>=-]*$")  # the version after a package's name
+_ELSEWHERE = re.compile(r"://|^git@|^(?:github|gitlab|bitbucket|gist):|^[\w.-]+/[\w.-]+(?:#.*)?$")
+_CARRIERS = frozenset({"npm-run"})
+
+
 def npm_run(call: Invocation) -> Stream:
     """``npm run x``: the script is read from package.json where that is there."""
     import msgspec
