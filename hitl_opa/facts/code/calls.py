@@ -51,7 +51,7 @@ _NET = {
     "php": r"(?:fsockopen|curl_init|curl_exec|stream_socket_client|mail)", "lua": r"(?:socket\.\w+|http\.request)", "r": r"(?:download\.file|url|curl\w*|httr::\w+|install\.packages)",
 }  # fmt: skip
 _DYNAMIC = {
-    "node": r"(?:\beval\s*\(|new\s+Function\s*\(|vm\.run|process\.binding|require\s*\(\s*[^\"'`\s)]|import\s*\(\s*[^\"'`\s)]|globalThis\[|global\[|process\.mainModule|\batob\s*\()",
+    "node": r"(?:\beval\s*\(|new\s+Function\s*\(|vm\.run|process\.binding|require\s*\(\s*[^\"'`\s)]|import\s*\(\s*[^\"'`\s)]|globalThis\[|global\[|process\.mainModule|(?:child_process|fs|vm|net)[\"'`]\s*\)\s*\[|Reflect\.(?:get|apply)\s*\(|\batob\s*\()",
     "perl": r"(?:\beval\b\s*[^{\s]|\bdo\s+[\"'$]|\brequire\s+[\"'$]|pack\s*\(|\bsyscall\b)", "ruby": r"(?:\beval\b|instance_eval|class_eval|\bsend\s*\(|\bload\b|Kernel\.|Marshal\.load|\.unpack)",
     "php": r"(?:\beval\s*\(|assert\s*\(|create_function|base64_decode|call_user_func|preg_replace\s*\(\s*[\"']/[^/]*/e|\$\w+\s*\()", "lua": r"(?:\bload\s*\(|loadstring)", "r": r"(?:eval\s*\(\s*parse)",
 }  # fmt: skip

@@ -24,6 +24,8 @@ _ASKING = re.compile(
 _LOCAL = re.compile(
     r"(?i)^(?:\w+://)?(?:localhost|127(?:\.\d+){3}|\[?::1\]?|[1-9]\d{0,4}|/.*|unix:.*|[\w.-]*\.sock)(?::\d+)?(?:/.*)?$"
 )
+_NPM = frozenset({"npm", "pnpm", "yarn", "bun", "cnpm", "yarnpkg"})
+_REPOSITORY = re.compile(r"^[\w-][\w.-]*/[\w.-]+(?:#.*)?$")  # npm takes owner/name from GitHub
 _ADDRESS = re.compile(r"(?i)((?:git|hg|svn|bzr)\+|git://|ssh://|^(?:github|gitlab|bitbucket|gist):\S+/)|https?://\S+")
 _INDEXES = frozenset({"registry", "pinned", "loopback"})
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
@@ -277,7 +279,10 @@ class Invocation:
         for arg in self.args:
             text = arg.text if arg.text[:2] != "--" else arg.text.partition("=")[2]
             address = _ADDRESS.search(text)
-            if address and (address[1] or read_url(address[0], self.shell.ledger.pinned).place not in _INDEXES):
+            foreign = bool(self.via in _NPM and _REPOSITORY.match(text))
+            if address:
+                foreign = bool(address[1]) or read_url(address[0], self.shell.ledger.pinned).place not in _INDEXES
+            if foreign:
                 self.shell.ledger.effect(
                     "execute", "code", text, place="remote", via=self.via, traits=traits, certain=self.frame.certain
                 )

@@ -79,6 +79,10 @@ _ARGUMENTS = {
     "TAR_OPTIONS": "tar", "MAKEFLAGS": "make", "GNUMAKEFLAGS": "make", "GOFLAGS": "go", "GREP_OPTIONS": "grep",
     "LESS": "less", "RSYNC_OLD_ARGS": "rsync", "PYTEST_ADDOPTS": "pytest", "ZIPOPT": "zip", "UNZIP": "unzip",
 }  # fmt: skip
+# Programs that run the executables of a project and its dependencies.
+_PROJECTS = frozenset(
+    {"uv", "poetry", "pdm", "pipenv", "hatch", "rye", "pixi", "bundle", "npm", "pnpm", "yarn", "bun", "composer"}
+)
 _LOADS = re.compile(
     r"-(?:javaagent|agentpath|agentlib|Xbootclasspath)|-XX:On|--require|--import|--loader|(?:^|\s)-[rM]\b"
 )
@@ -299,6 +303,10 @@ class Runner:
         ):
             ledger.effect("read", "system", name, place="info", via=name, certain=False)
             return UNREAD
+        if frame.wrappers and frame.wrappers[-1] in _PROJECTS and "/" not in name:
+            # an entry point of the project or of what it depends on; nothing else is run under this name
+            ledger.effect("execute", "code", name, place="workspace", via=name, traits=frame.traits)
+            return Stream(None, stdin.origin)
         ledger.opaque("unknown-program", name, frame.wrappers[-1] if frame.wrappers else "")
         ledger.effect("execute", "code", name, place="unknown", via=name, traits=frame.traits, certain=frame.certain)
         return Stream(None, stdin.origin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hitl_opa.facts.data import program
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import code
 from hitl_opa.facts.shell.argv import Invocation
@@ -135,11 +136,22 @@ def _expand(text: str, variables: dict[str, str], target: str, needs: list[str],
     return out.replace("\ue024", "$") if depth == 0 else out
 
 
+def npm(call: Invocation) -> Stream | None:
+    """``pnpm tool`` and ``yarn tool``: what is no command of theirs is a package's program, as with ``npx``."""
+    name = call.reading.unknown_sub
+    at = next((i for i, word in enumerate(call.args) if word.text == name), -1)
+    if not name or at < 0 or call.via == "npm":
+        return None
+    return (
+        npx(Invocation(call.shell, call.frame, "npx", found, call.args[at:], call.stdin))
+        if (found := program("npx"))
+        else None
+    )
+
+
 def npx(call: Invocation) -> Stream:
     """``npx tool args``: a package's program runs, the project's own where it is installed; a tool that we know does
     what it does."""
-    from hitl_opa.facts.data import program
-
     reading, shell, frame = call.reading, call.shell, call.frame
     if any(act.kind == "run" for act, _ in reading.found):
         return call.apply()
@@ -155,15 +167,40 @@ def npx(call: Invocation) -> Stream:
         return shell.run(words, frame.within(call.via), call.stdin)
     else:
         place = "package"
-    shell.ledger.effect(
-        "execute", "code", package.text, place=place, via=call.via, traits=frame.traits, certain=frame.certain
-    )
+    _fetched(call, package, place)
     found = program(name) or program(name.rpartition("/")[2])
     if found is None or found.special in _CARRIERS:
         return UNREAD
-    return shell.run([Word(name if program(name) else name.rpartition("/")[2]), *words[1:]], frame.within(call.via), call.stdin)
+    return shell.run(
+        [Word(name if program(name) else name.rpartition("/")[2]), *words[1:]], frame.within(call.via), call.stdin
+    )
 
 
+def go_run(call: Invocation) -> Stream:
+    """``go run`` and ``go install``: the project's code, or a module's that is fetched first."""
+    names = [w for w in call.reading.rest or call.reading.operands if w.text[:1] != "-"]
+    if names and ("@" in names[0].text or _MODULE.match(names[0].text)):
+        _fetched(call, names[0], "remote")
+        return UNREAD
+    return call.apply()
+
+
+def nix_run(call: Invocation) -> Stream:
+    """``nix run``: the flake of this directory, of nixpkgs, or of anybody."""
+    names = call.reading.rest or call.reading.operands
+    if names and ":" in names[0].text and names[0].text.partition(":")[0] not in ("path", "nixpkgs"):
+        _fetched(call, names[0], "remote")
+        return UNREAD
+    return call.apply()
+
+
+def _fetched(call: Invocation, word: Word, place: str) -> None:
+    call.shell.ledger.effect(
+        "execute", "code", word.text, place=place, via=call.via, traits=call.frame.traits, certain=call.frame.certain
+    )
+
+
+_MODULE = re.compile(r"^[\w-]+(?:\.[\w-]+)+/")
 _PACKAGE = re.compile(r"(?<=.)@[\w.^~*<>=-]*$")  # the version after a package's name
 _ELSEWHERE = re.compile(r"://|^git@|^(?:github|gitlab|bitbucket|gist):|^[\w.-]+/[\w.-]+(?:#.*)?$")
 _CARRIERS = frozenset({"npm-run"})
