@@ -287,7 +287,7 @@ class Shell(World):
                 redirect(self, child, frame, own)
             elif kind == "ERROR":
                 continue
-            elif kind not in ("comment", "\n", ";", "&") and not (i and _adjacent(children[i - 1], child)):
+            elif kind not in ("comment", "\n", ";", "&") and not (i and _adjacent(self.source, children[i - 1], child)):
                 argv += self._word_from(children, i, frame)
         for title in doubtful:
             frame.variables.pop(title, None)
@@ -311,7 +311,7 @@ class Shell(World):
     def _word_from(self, children: list[Node], i: int, frame: Frame) -> list[Word]:
         """The words of child ``i``, and of those behind it that the grammar cut off from it (``'a'\\b``)."""
         last = i
-        while last + 1 < len(children) and _adjacent(children[last], children[last + 1]):
+        while last + 1 < len(children) and _adjacent(self.source, children[last], children[last + 1]):
             last += 1
         nodes = [c for n in children[i : last + 1] for c in (n.children if n.type == "command_name" else [n])]
         return self.expander.words(nodes[0], frame) if len(nodes) == 1 else self.expander.joined(nodes, frame)
@@ -412,9 +412,16 @@ _WORDS = frozenset(
 )
 
 
-def _adjacent(first: Node, second: Node) -> bool:
-    """Whether two nodes are one word to the shell: nothing stands between them."""
-    return first.end_byte == second.start_byte and first.type in _WORDS and second.type in _WORDS
+_ESCAPED = re.compile(rb"(?:\\[^\n])+")
+
+
+def _adjacent(source: bytes, first: Node, second: Node) -> bool:
+    """Whether two nodes are one word to the shell: nothing stands between them, or only escaped characters,
+    which the grammar takes for white space (``'a'\\ b``)."""
+    if first.type not in _WORDS or second.type not in _WORDS:
+        return False
+    start, end = first.end_byte, second.start_byte
+    return start == end or (source[start : start + 1] == b"\\" and _ESCAPED.fullmatch(source, start, end) is not None)
 
 
 def _error_text(root: Node) -> str:

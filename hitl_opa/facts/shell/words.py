@@ -79,7 +79,12 @@ class Expander:
 
     def joined(self, nodes: list[Node], frame: Frame) -> list[Word]:
         """The words that nodes become that are one word to the shell."""
-        pieces = [p for n in nodes for p in self.pieces(n, frame)]
+        pieces: list[_Piece] = []
+        for node, before in zip(nodes, [None, *nodes], strict=False):
+            if before is not None and before.end_byte < node.start_byte:  # escaped characters that no node has
+                between = self._shell.slice(before.end_byte, node.start_byte)
+                pieces.append(_Piece(_unescape_plain(between), False))
+            pieces += self.pieces(node, frame)
         for i in range(len(pieces) - 1):  # the grammar cuts "$X" in two where it follows a dash
             name = re.match(r"[A-Za-z_]\w*", pieces[i + 1].text) if pieces[i].text == "$" else None
             if name:

@@ -71,6 +71,13 @@ test_opaque if {
 	}
 }
 
+test_too_large_asks_at_every_level if {
+	opaque := {"facts": {"opaque": [{"kind": "too-large", "text": "", "via": ""}]}}
+	found := effects.reasons with input as fixtures.but(fixtures.call("Bash", "shell", []), opaque)
+	{"effects.opaque", "effects.too-large"} == {r.rule | some r in found}
+	[true] == [r.floor | some r in found; r.rule == "effects.too-large"]
+}
+
 test_no_effects if {
 	expected := {{
 		"rule": "effects.none",

@@ -19,6 +19,25 @@ reasons contains r if {
 }
 
 # METADATA
+# title: A call that is larger than can be looked through
+# description: Padding a call until it is not read to its end must not be a way past policy, at no level.
+# custom:
+#   id: effects.too-large
+#   risk: high
+#   remedy: Split the call, or put what it does into a file of the workspace.
+reasons contains r if {
+	"too-large" in {o.kind | some o in input.facts.opaque}
+	r := {
+		"rule": "effects.too-large",
+		"verdict": "ask",
+		"risk": "high",
+		"message": "This call is larger than can be looked through to its end.",
+		"remedy": "Split the call, or put what it does into a file of the workspace.",
+		"floor": true,
+	}
+}
+
+# METADATA
 # title: A call whose effects are not known
 # custom:
 #   id: effects.none
