@@ -30,6 +30,7 @@ class Lazy(click.Group):
         "explain": "hitl_opa.cli.explain",
         "policy": "hitl_opa.cli.policy",
         "audit": "hitl_opa.cli.audit",
+        "replay": "hitl_opa.cli.replay",
         "approvals": "hitl_opa.cli.approvals",
         "metrics": "hitl_opa.cli.metrics",
         "notify": "hitl_opa.cli.notify",

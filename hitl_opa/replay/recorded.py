@@ -1,0 +1,123 @@
+"""One recorded call: what policy saw of it, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hitl_opa.errors import EngineError
+from hitl_opa.model.document import DOCUMENT_VERSION
+
+ERASED = "its payload was erased"
+_FAILED = "the guard decided it without policy"
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision, as far as replay compares it. ``rules``: those that gave the verdict, most important first.
+
+    ``quorum`` is how many people an ask wants.
+    """
+
+    verdict: str
+    risk: str = ""
+    rules: tuple[str, ...] = ()
+    quorum: int = 0
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as recorded. ``document`` is its input document (JSON); ``said`` is None where nobody decided it.
+
+    ``why_not`` says what keeps it from being replayed, and ``document`` is empty then.
+    """
+
+    id: str
+    at: str = ""
+    session: str = ""
+    agent: str = ""
+    tool: str = ""
+    document: bytes = b""
+    said: Said | None = None
+    why_not: str = ""
+
+
+class _Reason(msgspec.Struct):
+    rule: str = ""
+    verdict: str = ""
+
+
+class _Obligation(msgspec.Struct):
+    type: str = ""
+    properties: dict[str, Any] = {}
+
+
+class _Decision(msgspec.Struct):
+    verdict: str
+    risk: str = ""
+    reasons: list[_Reason] = []
+    obligations: list[_Obligation] = []
+
+
+_decoder = msgspec.json.Decoder(_Decision)
+_encoder = msgspec.json.Encoder()
+
+
+def read_decision(raw: bytes) -> Said:
+    """What an engine said. Raises EngineError where that is no decision."""
+    try:
+        return _said(_decoder.decode(raw))
+    except msgspec.MsgspecError as error:
+        raise EngineError(f"the decision has not the shape of one: {error}") from None
+
+
+def convert_decision(value: Any) -> Said | None:
+    """A decision that was recorded as JSON; None where it is none."""
+    try:
+        return _said(msgspec.convert(value, _Decision))
+    except msgspec.ValidationError:
+        return None
+
+
+def document_of(value: Any) -> tuple[bytes, str]:
+    """An input document as text, or why it cannot be replayed."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("call"), Mapping):
+        return b"", "its input is no input document"
+    if value.get("version") != DOCUMENT_VERSION:
+        return b"", f"its input document has version {value.get('version')!r}, not {DOCUMENT_VERSION!r}"
+    return _encoder.encode(value), ""
+
+
+def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | None) -> Recorded | None:
+    """A record of the audit log; None where it is no decision."""
+    ours = leaf["hitl"]
+    if ours.get("kind") != "decision":
+        return None
+    said = convert_decision((payload or {}).get("result"))
+    if said is None:
+        said = Said(verdict=ours.get("verdict", ""), risk=ours.get("risk", ""), rules=tuple(ours.get("rules", ())))
+    document, why_not = b"", ERASED
+    if ours.get("decided_by") == "guard":
+        why_not = _FAILED
+    elif payload is not None:
+        document, why_not = document_of(payload.get("input"))
+    return Recorded(
+        id=str(leaf.get("decision_id", "")),
+        at=str(leaf.get("timestamp", "")),
+        session=str(ours.get("session", "")),
+        agent=str(ours.get("agent", "") or leaf.get("labels", {}).get("agent", "")),
+        tool=str(ours.get("tool", "")),
+        document=document,
+        said=said,
+        why_not=why_not,
+    )
+
+
+def _said(decision: _Decision) -> Said:
+    quorums = (o.properties.get("quorum") for o in decision.obligations if o.type == "approval")
+    return Said(
+        verdict=decision.verdict,
+        risk=decision.risk,
+        rules=tuple(r.rule for r in decision.reasons if r.verdict == decision.verdict),
+        quorum=max((q for q in quorums if isinstance(q, int)), default=0),
+    )

@@ -1,0 +1,191 @@
+"""Files of calls, by whoever wrote them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hitl_opa import Guard, ToolCall
+from hitl_opa.audit import AuditLog, Filter
+from hitl_opa.audit.erasure import erase
+from hitl_opa.audit.formats import opa_events, otel_logs
+from hitl_opa.config import Config
+from hitl_opa.errors import ConfigError
+from hitl_opa.guard.opening import open_engine
+from hitl_opa.model import PermissionMode, Session
+from hitl_opa.replay import Recorded
+from hitl_opa.replay.imports import Source, read
+from hitl_opa.replay.recorded import ERASED
+
+
+@pytest.fixture
+def full(log: AuditLog) -> AuditLog:
+    """A record of three decisions, the last one erased."""
+    guard = Guard(engine=open_engine(Config()), audit=log, config=Config(level=3))
+    for number, command in enumerate(("ls", "rm -rf /", "echo gone")):
+        session = Session(id=f"s{number}", agent_id="bot")
+        guard.decide_sync(ToolCall(tool="Bash", input={"command": command}, cwd="/w", id=f"c{number}", session=session))
+    erase(log, Filter(session="s2"), by="ann")
+    return log
+
+
+def written(tmp_path: Path, lines: Any) -> Path:
+    path = tmp_path / "calls.jsonl"
+    path.write_text("".join(line if line.endswith("\n") else f"{line}\n" for line in lines))
+    return path
+
+
+def found(path: Path, source: Source | None = None) -> list[Recorded]:
+    items = list(read(path, source))
+    assert all(isinstance(item, Recorded) for item in items)
+    return [item for item in items if isinstance(item, Recorded)]
+
+
+def test_an_export_an_opa_log_and_otel_logs_say_the_same(full: AuditLog, tmp_path: Path) -> None:
+    by_export = found(written(tmp_path, full.export()))
+    by_opa = found(written(tmp_path, opa_events(full.records())))
+    by_otel = found(written(tmp_path, otel_logs(full.records())))
+    for calls in (by_export, by_opa, by_otel):
+        assert [json.loads(c.document)["call"]["input"]["command"] for c in calls[:2]] == ["ls", "rm -rf /"]
+        assert [c.said.verdict for c in calls[:2] if c.said] == ["allow", "deny"]
+        assert [c.said for c in calls[:2]] == [c.said for c in by_export[:2]]
+        assert [c.id for c in calls] == [c.id for c in by_export]
+        assert [(c.session, c.agent, c.tool) for c in calls[:2]] == [("s0", "bot", "Bash"), ("s1", "bot", "Bash")]
+        assert [bool(c.document) for c in calls] == [True, True, False]
+    assert by_export[2].why_not == by_otel[2].why_not == ERASED
+    assert by_opa[2].why_not == "its input was erased or masked in the log"
+    assert by_export[2].said == by_otel[2].said
+    assert by_opa[2].said is None
+
+
+def test_opa_logs_of_other_policies_and_masked_inputs(full: AuditLog, tmp_path: Path) -> None:
+    event = json.loads(next(opa_events(full.records())))
+    other = {**event, "path": "other/policy"}
+    masked = {**event, "masked": ["/input/call/input"]}
+    foreign = {**event, "input": {"user": "x"}}
+    calls = found(written(tmp_path, map(json.dumps, [event, other, masked, foreign])))
+    assert [c.why_not for c in calls] == [
+        "",
+        "its input was erased or masked in the log",
+        "its input is no input document",
+    ]
+
+
+def test_one_json_value_is_a_file_too(full: AuditLog, tmp_path: Path) -> None:
+    events = [json.loads(event) for event in opa_events(full.records())]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(events, indent=2))
+    assert len(found(path)) == 3
+    path.write_text(json.dumps(events))
+    assert len(found(path)) == 3
+
+
+def test_spans_of_any_agent_that_carry_arguments(tmp_path: Path) -> None:
+    def span(**attributes: Any) -> dict[str, Any]:
+        about = [{"key": key.replace("__", "."), "value": value} for key, value in attributes.items()]
+        return {"name": "execute_tool x", "spanId": "s", "attributes": about}
+
+    tool = {"stringValue": "Bash"}
+    values = [{"key": "command", "value": {"stringValue": "ls"}}, {"key": "n", "value": {"intValue": "3"}}]
+    spans = [
+        span(gen_ai__tool__name=tool, gen_ai__tool__call__arguments={"stringValue": '{"command":"ls"}'}),
+        span(gen_ai__tool__name=tool, gen_ai__tool__call__arguments={"kvlistValue": {"values": values}}),
+        span(gen_ai__tool__name=tool),
+        span(gen_ai__tool__name=tool, gen_ai__tool__call__arguments={"stringValue": "no json"}),
+        {"name": "chat", "attributes": []},
+    ]
+    request = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    one, two, *others = read(written(tmp_path, [json.dumps(request)]))
+    assert isinstance(one, ToolCall)
+    assert isinstance(two, ToolCall)
+    assert (one.tool, one.input, two.input) == ("Bash", {"command": "ls"}, {"command": "ls", "n": 3})
+    assert [o.why_not for o in others if isinstance(o, Recorded)] == [
+        "its span has no arguments (gen_ai.tool.call.arguments)"
+    ] * 2
+    assert len(others) == 2
+
+
+def entry(*blocks: dict[str, Any], **fields: Any) -> str:
+    message = {"role": "assistant", "content": list(blocks)}
+    return json.dumps({"type": "assistant", "sessionId": "s", "cwd": "/home/ada/p", "message": message, **fields})
+
+
+def use(id: str, **given: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": id, "name": "Bash", "input": given}
+
+
+def test_a_transcript(tmp_path: Path) -> None:
+    lines = [
+        "// a comment that somebody put in\n",
+        json.dumps({"type": "summary", "summary": "x"}),
+        json.dumps({"type": "user", "permissionMode": "plan", "message": {"content": "hi"}}),
+        entry({"type": "text", "text": "x"}, use("1", command="ls")),
+        entry(use("1", command="ls"), use("2", command="pwd"), cwd="/home/ada/p/sub", isSidechain=True, agentId="a1"),
+        json.dumps({"type": "user", "message": {"content": [{"type": "tool_result"}]}}),
+        entry(use("3"), cwd="/Users/ada", sessionId="t"),
+        entry({"type": "tool_use", "id": "4", "name": "Bash", "input": "junk"}, cwd=""),
+    ]
+    calls = [c for c in read(written(tmp_path, lines)) if isinstance(c, ToolCall)]
+    assert [(c.id, c.tool, c.input.get("command")) for c in calls] == [
+        ("1", "Bash", "ls"),
+        ("2", "Bash", "pwd"),
+        ("3", "Bash", None),
+        ("4", "Bash", None),
+    ]
+    assert [(c.cwd, c.workspace, c.home) for c in calls[:3]] == [
+        ("/home/ada/p", "/home/ada/p", "/home/ada"),
+        ("/home/ada/p/sub", "/home/ada/p", "/home/ada"),
+        ("/Users/ada", "/Users/ada", "/Users/ada"),
+    ]
+    assert [c.session.agent_id for c in calls] == ["", "a1", "", ""]
+    assert calls[0].session.permission_mode is PermissionMode.PLAN
+
+
+def test_a_directory_of_transcripts(tmp_path: Path) -> None:
+    for name in ("b/x.jsonl", "a/y.jsonl"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(entry(use(name)))
+    assert [c.id for c in read(tmp_path) if isinstance(c, ToolCall)] == ["a/y.jsonl", "b/x.jsonl"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"no \.jsonl file below"):
+        list(read(tmp_path / "empty"))
+
+
+def test_plain_calls(tmp_path: Path) -> None:
+    (call,) = read(written(tmp_path, ['{"tool":"Bash","input":{"command":"ls"}}']))
+    assert call == ToolCall(tool="Bash", input={"command": "ls"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["nonsense"], "neither JSON nor JSON lines"),
+        (['{"x":1}'], "nothing in it that is known"),
+        (["[1]", "2"], "nothing in it that is known"),
+        (['{"tool":"x"}', "nonsense"], ":2: not JSON"),
+        (['{"tool":"x"}', '{"tool":7}'], ":2: ValidationError"),
+        (['{"leaf":{}}'], ":1: KeyError"),
+        (['{"resourceLogs":7}'], ":1: TypeError"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        list(read(written(tmp_path, lines)))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        list(read(tmp_path / "missing"))
+
+
+def test_what_wrote_it_can_be_said(tmp_path: Path) -> None:
+    """Where the first line would be taken for something else."""
+    line = json.dumps({"tool": "x", **json.loads(entry(use("1", command="ls")))})
+    with pytest.raises(ConfigError, match="unknown field"):
+        list(read(written(tmp_path, [line])))
+    (call,) = read(written(tmp_path, [line]), Source.CLAUDE)
+    assert isinstance(call, ToolCall)
+    assert call.tool == "Bash"
