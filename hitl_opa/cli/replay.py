@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def replay(
     reports = [_named(text) for text in also]
     only = chosen(options)
     with ExitStack() as stack:
-        reading = _reading(settings, other, bool(policies), level, stack)
+        reading = _reading(settings, bool(policies), level, stack)
         items = _items(sources, source, only, db, config, stack)
         calls = (reading(item) if isinstance(item, ToolCall) else item for item in items)
         started = time.perf_counter()
@@ -119,11 +119,21 @@ def _other(settings: Config, policies: tuple[Path, ...]) -> Config:
     return msgspec.structs.replace(settings, policies=[str(path.absolute()) for path in files])
 
 
-def _reading(settings: Config, other: Config, compare: bool, level: int | None, stack: ExitStack) -> Reading:
-    base = _Lazy(settings, stack) if compare else None
-    if level is not None:
-        settings = msgspec.structs.replace(settings, level=level)
-    return Reading(settings, base, _Lazy(other, stack))
+def _reading(settings: Config, compare: bool, level: int | None, stack: ExitStack) -> Reading:
+    at_level = settings if level is None else msgspec.structs.replace(settings, level=level)
+    return Reading(at_level, _asking(settings, stack) if compare else None)
+
+
+def _asking(settings: Config, stack: ExitStack) -> Callable[[bytes], bytes]:
+    """Evaluates by the policy of these settings, which is loaded when it is first asked."""
+
+    @cache
+    def engine() -> Engine:
+        opened = open_engine(settings)
+        stack.callback(opened.close_sync)
+        return opened
+
+    return lambda document: engine().evaluate_sync(document)
 
 
 def _items(
@@ -147,33 +157,6 @@ def _replayed(calls: Iterator[Recorded], other: Config, jobs: int, level: int, s
     engine = open_engine(other)
     stack.callback(engine.close_sync)
     yield from Replay(engine, level=level).all(calls)
-
-
-class _Lazy:
-    """An engine that is opened when it is first asked."""
-
-    def __init__(self, settings: Config, stack: ExitStack) -> None:
-        self._settings = settings
-        self._stack = stack
-        self._engine: Engine | None = None
-
-    def evaluate_sync(self, document: bytes) -> bytes:
-        if self._engine is None:
-            self._engine = open_engine(self._settings)
-            self._stack.callback(self._engine.close_sync)
-        return self._engine.evaluate_sync(document)
-
-    async def evaluate(self, document: bytes) -> bytes:
-        return self.evaluate_sync(document)
-
-    def describe(self) -> dict[str, str]:
-        return {}
-
-    async def close(self) -> None:
-        """Closed with the command."""
-
-    def close_sync(self) -> None:
-        """Closed with the command."""
 
 
 def _counted(replayed: Iterator[Replayed]) -> Iterator[Replayed]:

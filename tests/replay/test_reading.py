@@ -14,7 +14,7 @@ DENY = b'{"verdict":"deny","risk":"high","reasons":[{"rule":"x","verdict":"deny"
 
 
 def test_what_was_called_counts_as_what_ran() -> None:
-    reading = Reading(Config(level=3), FakeEngine(DENY), FakeEngine())
+    reading = Reading(Config(level=3), FakeEngine(DENY).evaluate_sync)
     call = ToolCall(tool="Bash", input={"command": "ls"}, cwd="/w", session=Session(id="s", agent_type="subagent"))
     found = [reading(call) for _ in range(3)]
     counters = [msgspec.json.decode(one.document)["context"]["counters"] for one in found]
@@ -29,10 +29,10 @@ def test_a_call_that_cannot_be_read_cannot_be_replayed() -> None:
     deep: dict[str, object] = {}
     for _ in range(2000):
         deep = {"x": deep}
-    found = Reading(Config(), None, FakeEngine())(ToolCall(tool="Bash", input=deep))
+    found = Reading(Config())(ToolCall(tool="Bash", input=deep))
     assert found.why_not.startswith("its facts cannot be read: ")
 
 
 def test_a_policy_to_compare_with_that_fails_denies() -> None:
-    found = Reading(Config(), FakeEngine(EngineError("down")), FakeEngine())(ToolCall(tool="Bash", input={}))
+    found = Reading(Config(), FakeEngine(EngineError("down")).evaluate_sync)(ToolCall(tool="Bash", input={}))
     assert found.said == Said(verdict="deny", risk="critical", rules=("engine: down",))

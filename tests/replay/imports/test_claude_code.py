@@ -27,7 +27,7 @@ async def test_a_session_of_the_real_cli() -> None:
         await guard.close()
         calls = [item for item in read(sandbox.config / "projects") if isinstance(item, ToolCall)]
         engine = open_engine(config)
-        reading = Reading(config, None, engine)
+        reading = Reading(config)
         replayed = list(Replay(engine).all(map(reading, calls)))
         engine.close_sync()
         assert [call.input["command"] for call in calls] == COMMANDS
