@@ -22,15 +22,19 @@ class OpaServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may use the decision API. ``sha256`` is the hex digest of the key itself, which stands nowhere.
+    """Who may use the API. ``sha256`` is the hex digest of the key itself, which stands nowhere.
 
-    Calls made with it are those of ``principal``, at ``level``, whatever their body says.
+    Calls made with it are those of ``principal``, at ``level``, whatever their body says. ``roles`` (``viewer``,
+    ``reviewer``, ``admin``) make it a person's key, whose words on approvals are those of ``principal`` and
+    ``groups``; an agent's key has none.
     """
 
     name: str
     sha256: str
     principal: str
     level: int = 1
+    roles: list[Literal["viewer", "reviewer", "admin"]] = []
+    groups: list[str] = []
 
     def __post_init__(self) -> None:
         if self.level not in (1, 2, 3, 4):

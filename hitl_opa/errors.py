@@ -11,6 +11,8 @@
     ├── AuditError           the record could not be written or does not verify
     │   └── AuditBusy        another process is writing to it
     ├── ApprovalError        a durable approval that cannot be asked, given or used so
+    │   ├── NoSuchApproval   there is none
+    │   └── VoteRefused      policy does not count this person's word
     ├── NotifyError          a notification could not be sent, or what came back is not genuine
     ├── UnsafeOptions        Claude Agent SDK options that would bypass the guard
     └── Denied               a guarded Python callable was not allowed to run
@@ -68,6 +70,14 @@ class AuditBusy(AuditError):
 
 class ApprovalError(HitlError):
     """A durable approval cannot be asked, given or used so; ``str(e)`` says why."""
+
+
+class NoSuchApproval(ApprovalError):
+    """There is no approval with this id, or more than one whose id starts so."""
+
+
+class VoteRefused(ApprovalError):
+    """Policy does not count this person's word, or denies what they want to run instead."""
 
 
 class NotifyError(HitlError):

@@ -18,13 +18,14 @@ from hitl_opa.approvals.store import Store, Transaction
 from hitl_opa.approvals.terms import Terms, stricter, terms_of
 from hitl_opa.audit import AuditLog, Event
 from hitl_opa.audit.leaf import Redact
-from hitl_opa.errors import ApprovalError
+from hitl_opa.errors import ApprovalError, NoSuchApproval, VoteRefused
 from hitl_opa.model import Decision, Document, Judgement, Referee, Verdict
 
 ENDINGS = {"ran": State.EXECUTED, "failed": State.FAILED, "blocked": State.FAILED}
 GIVEN = frozenset({State.APPROVED, State.EXECUTING, State.EXECUTED, State.FAILED, State.UNKNOWN, State.LAPSED})
 """States that an approval only reaches once people (or policy, for them) have approved it."""
 
+_PLACEHOLDER = b"[secret:"
 _TRIES = 20  # votes that come in between two looks at the same approval
 
 
@@ -159,9 +160,9 @@ class Approvals:
             self._tick(transaction)
             found = transaction.starting(prefix) if prefix else []
             if len(found) > 1:
-                raise ApprovalError(f"more than one approval has an id that starts with {prefix!r}: give more of it")
+                raise NoSuchApproval(f"more than one approval has an id that starts with {prefix!r}: give more of it")
             if not found:
-                raise ApprovalError(f"there is no approval {prefix!r}: see `hitl-opa approvals list --all`")
+                raise NoSuchApproval(f"there is no approval {prefix!r}: see `hitl-opa approvals list --all`")
             return found[0]
 
     def search(self, query: Query | None = None) -> list[Approval]:
@@ -267,7 +268,9 @@ class Approvals:
         found = self.get(id)
         if found.kind == "question":
             raise ApprovalError("a question is answered, not edited")
-        if found.state is State.PENDING and self._redact(input) != input:
+        if _PLACEHOLDER in msgspec.json.encode(input):
+            raise ApprovalError("the edit holds what stands in place of a secret, and would run so: write it anew")
+        if self._redact(input) != input:
             raise ApprovalError("the edit holds a secret, and secrets are not kept")
         if found.edited == input and any(v.reviewer == person.name and v.approves for v in found.votes):
             return found
@@ -387,22 +390,22 @@ class Approvals:
             with self._store.begin() as transaction:
                 event = events.refused(approval, person, channel, judgement.rule, judgement.reason)
                 transaction.record(event)
-            raise ApprovalError(judgement.reason)
+            raise VoteRefused(judgement.reason)
         return judgement
 
     def _redecided(self, found: Approval, person: Person, input: dict[str, Any], channel: str) -> Edit:
         """What policy says of another input. Raises ApprovalError where it denies it, or cannot say."""
         if self._referee is None:
-            raise ApprovalError("there is no policy here that could decide on an edit")
+            raise VoteRefused("there is no policy here that could decide on an edit")
         try:
             new = self._referee.redecide(msgspec.convert(found.document, Document), input)
         except Exception as error:
-            raise ApprovalError(f"policy could not decide on the edit: {error}") from error
+            raise VoteRefused(f"policy could not decide on the edit: {error}") from error
         if new.decision.verdict is Verdict.DENY:
             with self._store.begin() as transaction:
                 rule = new.decision.reasons[0].rule if new.decision.reasons else ""
                 transaction.record(events.refused(found, person, channel, rule, new.decision.reason))
-            raise ApprovalError(f"policy denies the edited call: {new.decision.reason}")
+            raise VoteRefused(f"policy denies the edited call: {new.decision.reason}")
         shown = self._redact(
             {"document": msgspec.to_builtins(new.document), "decision": msgspec.to_builtins(new.decision)}
         )
@@ -427,7 +430,7 @@ class Approvals:
 def _there(transaction: Transaction, id: str) -> Approval:
     found = transaction.get(id)
     if found is None:
-        raise ApprovalError(f"there is no approval {id!r}")
+        raise NoSuchApproval(f"there is no approval {id!r}")
     return found
 
 

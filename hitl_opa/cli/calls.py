@@ -35,7 +35,7 @@ def call_options(command: F) -> F:
 
 def call_of(tool: str, fields: tuple[str, ...]) -> ToolCall:
     """The call as typed. Raises UsageError or ConfigError."""
-    return ToolCall(tool=tool, input=_input(tool, fields))
+    return ToolCall(tool=tool, input=fields_of(tool, fields))
 
 
 def adjusted(
@@ -60,7 +60,8 @@ def adjusted(
     return msgspec.structs.replace(call, **changed)
 
 
-def _input(tool: str, fields: tuple[str, ...]) -> dict[str, Any]:
+def fields_of(tool: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    """The input as typed. Raises UsageError or ConfigError."""
     if len(fields) == 1 and fields[0].lstrip().startswith("{"):
         try:
             value: dict[str, Any] = msgspec.json.decode(fields[0], type=dict[str, Any])

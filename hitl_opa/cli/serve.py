@@ -100,18 +100,39 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--principal", required=True, help="Who calls made with this key are from.")
 @click.option("--level", default=1, show_default=True, type=click.IntRange(1, 4), help="Their autonomy level.")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["viewer", "reviewer", "admin"]),
+    help="For a person's key: what they may do with approvals.",
+)
+@click.option("--group", "groups", multiple=True, help="For a person's key: whom they speak for.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the key to a new file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def new(name: str, principal: str, level: int, write: Path | None, as_json: bool) -> None:
+def new(
+    name: str,
+    principal: str,
+    level: int,
+    roles: tuple[str, ...],
+    groups: tuple[str, ...],
+    write: Path | None,
+    as_json: bool,
+) -> None:
     """Make a key. Standard output has the lines that hitl.yaml needs; the key itself is kept nowhere.
 
     \b
     hitl-opa keys new ci --principal ci-bot --level 2 --write ci.key >> hitl.yaml
+    hitl-opa keys new ann --principal ann --role reviewer --group ops --write ann.key
+
+    A key with a role is a person's, who decides with it on approvals. Do not give it to an agent.
     """
     from hitl_opa.server.keys import new_key
 
     key, digest = new_key()
-    entry = {"name": name, "sha256": digest, "principal": principal, "level": level}
+    entry: dict[str, Any] = {"name": name, "sha256": digest, "principal": principal, "level": level}
+    entry |= {"roles": roles} if roles else {}
+    entry |= {"groups": groups} if groups else {}
     if write is not None:
         try:
             with os.fdopen(os.open(write, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -45,8 +45,8 @@ class Decisions:
             if not isinstance(calls, list) or len(calls) > MAX_CALLS:
                 raise Refused(400, "invalid_parameter", f"calls must be a list of at most {MAX_CALLS} tool calls")
             parsed = [_call(call, f"calls[{i}]") for i, call in enumerate(calls)]
-            return _reply({"decisions": [_shown(await self._rule(call, key)) for call in parsed]})
-        return _reply(_shown(await self._rule(_call(body, "body"), key)))
+            return reply({"decisions": [_shown(await self._rule(call, key)) for call in parsed]})
+        return reply(_shown(await self._rule(_call(body, "body"), key)))
 
     async def opa(self, request: Request) -> Response:
         """``{"input": …}`` -> ``{"result": …, "decision_id": …}``, as OPA answers.
@@ -61,7 +61,7 @@ class Decisions:
         given = body["input"]
         call = _of_document(given) if "call" in given else _call(given, "input")
         ruling = await self._rule(call, key)
-        return _reply({"result": ruling.decision, "decision_id": ruling.id})
+        return reply({"result": ruling.decision, "decision_id": ruling.id})
 
     async def _rule(self, call: ToolCall, key: Key) -> Ruling:
         session = msgspec.structs.replace(call.session, principal=key.principal)
@@ -114,7 +114,8 @@ def _shown(ruling: Ruling) -> msgspec.Raw:
     return msgspec.Raw(ids[:-1] + b"," + _encoder.encode(ruling.decision)[1:])
 
 
-def _reply(value: Any, status: int = 200) -> Response:
+def reply(value: Any, status: int = 200) -> Response:
+    """A value as JSON."""
     return Response(_encoder.encode(value), status, media_type="application/json")
 
 

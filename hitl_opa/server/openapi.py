@@ -6,12 +6,16 @@ from typing import Any
 
 import msgspec
 
+from hitl_opa.approvals import Approval, State
 from hitl_opa.model import Decision, ToolCall
+from hitl_opa.server.approvals import MAX_LISTED, AnswerBody, CancelBody, EditBody, VoteBody
 
 
 def openapi(version: str) -> dict[str, Any]:
     """The description that ``/openapi.json`` serves."""
-    _, components = msgspec.json.schema_components([ToolCall, Decision], ref_template="#/components/schemas/{name}")
+    kinds = [ToolCall, Decision, Approval, VoteBody, EditBody, AnswerBody, CancelBody]
+    _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    components["Brief"] = _brief(components["Approval"])
     call = {"$ref": "#/components/schemas/ToolCall"}
     decision = {"$ref": "#/components/schemas/Decision"}
     named = {
@@ -25,9 +29,9 @@ def openapi(version: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "hitl-opa decision API",
+            "title": "hitl-opa API",
             "version": version,
-            "description": "Tool calls in, allow / ask / deny out. A deny is an answer: 200.",
+            "description": "Tool calls in, allow / ask / deny out; approvals where kept. A deny is an answer: 200.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"key": []}],
@@ -42,6 +46,7 @@ def openapi(version: str) -> dict[str, Any]:
                     {"type": "object", "properties": {"result": decision, "decision_id": {"type": "string"}}},
                 )
             },
+            **_approvals(),
             "/healthz": {
                 "get": {
                     "summary": "Whether calls can be decided",
@@ -55,6 +60,56 @@ def openapi(version: str) -> dict[str, Any]:
             "schemas": {**components, "Error": _ERROR},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
+    }
+
+
+def _brief(approval: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an approval without what reviewers are shown."""
+    left = ("document", "decision", "edit")
+    known = {name: schema for name, schema in approval["properties"].items() if name not in left}
+    known |= {"outcome": {"type": "string"}, "escalated_to": {"type": "array", "items": {"type": "string"}}}
+    required = [name for name in approval["required"] if name not in left]
+    return {"type": "object", "title": "Brief", "properties": known, "required": [*required, "outcome"]}
+
+
+def _approvals() -> dict[str, Any]:
+    """``/v1/approvals``: served where approvals are kept."""
+    approval = {"$ref": "#/components/schemas/Approval"}
+    brief = {"$ref": "#/components/schemas/Brief"}
+    text = {"type": "string"}
+    named: dict[str, Any] = {"state": {"type": "string", "description": f"Of {', '.join(State)}; several with commas."}}
+    named |= dict.fromkeys(("text", "agent", "tool", "risk", "session", "after"), text)
+    named["limit"] = {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": 100}
+    id = {"name": "id", "in": "path", "required": True, "schema": text}
+    error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    late = {"404": {"description": "There is none.", **error}}
+    late["403"] = {"description": "The key's roles, or policy, do not let its principal do this.", **error}
+    late["409"] = {"description": "It comes too late, or cannot be.", **error}
+
+    def said(summary: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+        post = _post(summary, {"$ref": f"#/components/schemas/{kind.__name__}"}, brief)
+        return {"post": {**post, "parameters": [id], "responses": {**post["responses"], **late}}}
+
+    def got(summary: str, parameters: list[dict[str, Any]], answer: dict[str, Any]) -> dict[str, Any]:
+        found = {"description": "Found.", "content": {"application/json": {"schema": answer}}}
+        return {
+            "get": {
+                "summary": summary,
+                "operationId": summary.lower().replace(" ", "_"),
+                "parameters": parameters,
+                "responses": {"200": found, "401": {"description": "No key.", **error}, **late},
+            }
+        }
+
+    listed = {"type": "object", "properties": {"approvals": {"type": "array", "items": brief}}}
+    parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in named.items()]
+    return {
+        "/v1/approvals": got("List approvals", parameters, listed),
+        "/v1/approvals/{id}": got("Get an approval", [id], approval),
+        "/v1/approvals/{id}/vote": said("Approve or reject", VoteBody),
+        "/v1/approvals/{id}/edit": said("Approve another input", EditBody),
+        "/v1/approvals/{id}/answer": said("Answer a question", AnswerBody),
+        "/v1/approvals/{id}/cancel": said("Withdraw an approval", CancelBody),
     }
 
 

@@ -183,6 +183,8 @@ async def test_secrets_are_not_kept_in_edits(make: Make, call: ToolCall) -> None
     waiting = await asked(guard, approvals, call)
     with pytest.raises(ApprovalError, match="holds a secret"):
         approvals.edit(waiting.id, RITA, {"command": "PASSWORD=hunter2hunter2 x"})
+    with pytest.raises(ApprovalError, match="in place of a secret"):
+        approvals.edit(waiting.id, RITA, {"command": "PASSWORD=[secret:password] x"})
     assert approvals.get(waiting.id).edited is None
 
 

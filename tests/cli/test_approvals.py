@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from hitl_opa.cli import approvals as command
+from hitl_opa.cli import person
 from hitl_opa.config import load_config
 from hitl_opa.guard import Guard, Outcome
 from hitl_opa.model import Session, ToolCall
@@ -61,7 +61,7 @@ async def test_list_show_approve(run: Run, settings: Path) -> None:
     assert "The call runs once" in done.output
     outcome = await tries(settings, "mkdir made")
     assert outcome.allowed
-    assert outcome.by == f"reviewer:{command._login()}"
+    assert outcome.by == f"reviewer:{person.login()}"
     (used,) = listed(run)
     assert (used["state"], used["outcome"]) == ("executing", "unknown")  # and it never reported back
     assert "outcome unknown" in run("approvals", "show", used["id"]).output
@@ -101,18 +101,18 @@ async def test_who_is_not_named_may_not(run: Run, settings: Path, monkeypatch: p
     refused = run("approvals", "approve", waiting["id"], "--yes")
     assert refused.exit_code == 2
     assert "needs an approver of sre" in refused.output
-    monkeypatch.setattr(command, "_groups", lambda: frozenset({"sre"}))
-    monkeypatch.setattr(command, "_login", lambda: "anna")
+    monkeypatch.setattr(person, "groups", lambda: frozenset({"sre"}))
+    monkeypatch.setattr(person, "login", lambda: "anna")
     assert "own agent's call" in run("approvals", "approve", waiting["id"], "--yes").output
-    monkeypatch.setattr(command, "_login", lambda: "carl")
+    monkeypatch.setattr(person, "login", lambda: "carl")
     assert run("approvals", "approve", waiting["id"], "--yes").exit_code == 0
 
 
 def test_the_environment_does_not_say_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = command._login()
+    mine = person.login()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
-    assert command._login() == mine != "somebody-else"
+    assert person.login() == mine != "somebody-else"
 
 
 async def test_an_agent_does_not_decide_on_its_own_calls(settings: Path) -> None:
@@ -134,3 +134,114 @@ def test_where_there_are_none(run: Run, tmp_path: Path, text: str, says: str) ->
     result = run("approvals", "list")
     assert result.exit_code == 2
     assert says in result.output
+
+
+async def test_edit(run: Run, settings: Path) -> None:
+    await tries(settings, "mkdir made")
+    (waiting,) = listed(run)
+    same = run("approvals", "edit", waiting["id"], "command=mkdir made", "--yes")
+    assert (same.exit_code, "nothing was changed" in same.output) == (2, True)
+    refused = run("approvals", "edit", waiting["id"], "command=rm -rf /", "--yes")
+    assert (refused.exit_code, "policy denies the edited call" in refused.output) == (2, True)
+    assert run("approvals", "edit", waiting["id"], "command=mkdir less", input="n\n").exit_code == 1
+    done = run("approvals", "edit", waiting["id"], '{"command": "mkdir less"}', "--category", "tool-failure", "--yes")
+    assert done.exit_code == 0, done.output
+    shown = run("approvals", "show", waiting["id"]).output
+    assert "mkdir made" in shown
+    assert f"{person.login()} wants instead" in shown
+    assert "tool-failure" in shown
+    outcome = await tries(settings, "mkdir made")
+    assert outcome.input == {"command": "mkdir less"}
+
+
+async def test_edit_in_an_editor(run: Run, settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    await tries(settings, "mkdir made")
+    (waiting,) = listed(run)
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i s/made/less/ "$1"\n')
+    editor.chmod(0o700)
+    monkeypatch.setenv("VISUAL", str(editor))
+    assert run("approvals", "edit", waiting["id"], "--yes").exit_code == 0
+    assert listed(run)[0]["edited"] == {"command": "mkdir less"}
+
+
+async def test_answer(run: Run, settings: Path) -> None:
+    questions = [
+        {"question": "Which?", "header": "W", "options": [{"label": "this"}, {"label": "that"}]},
+        {"question": "Why?", "header": "Y", "options": []},
+    ]
+    session = Session(id="s1", principal="anna")
+    call = ToolCall(tool="AskUserQuestion", input={"questions": questions}, cwd=str(settings.parent), session=session)
+
+    async def asks() -> Outcome:
+        async with Guard.open(load_config(settings)) as guard:
+            return await guard.answered(await guard.resolve(await guard.rule(call)))
+
+    await asks()
+    (waiting,) = listed(run)
+    assert (waiting["kind"], run("approvals", "approve", waiting["id"]).exit_code) == ("question", 2)
+    assert run("approvals", "answer", waiting["id"], "that").exit_code == 2
+    done = run("approvals", "answer", waiting["id"], input="2\nBecause.\n")
+    assert done.exit_code == 0, done.output
+    assert "gets the answer" in done.output
+    assert (await asks()).answers == {"Which?": "that", "Why?": "Because."}
+    await tries(settings, "mkdir made")
+    other = next(a for a in listed(run) if a["kind"] == "call")
+    assert "not a question" in run("approvals", "answer", other["id"], "x").output
+
+
+async def test_reconcile(run: Run, settings: Path) -> None:
+    assert "every call" not in run("approvals", "reconcile").output.lower()  # no record yet
+    await tries(settings, "mkdir made")
+    (waiting,) = listed(run)
+    assert "has reported back" in run("approvals", "reconcile").output
+    run("approvals", "approve", waiting["id"], "--yes")
+    assert (await tries(settings, "mkdir made")).allowed
+    assert waiting["id"][:8] in run("approvals", "reconcile").output
+    assert run("approvals", "reconcile", waiting["id"]).exit_code == 2
+    done = run("approvals", "reconcile", waiting["id"], "executed", "--note", "It is there.", "--json")
+    assert json.loads(done.output)[0]["state"] == "executed"
+    assert listed(run) == []
+    assert run("approvals", "reconcile", waiting["id"], "failed").exit_code == 2
+
+
+async def test_watch_goes_on_in_a_pipe(run: Run, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hitl_opa.cli import approvals as command
+
+    await tries(settings, "mkdir made")
+    (waiting,) = listed(run)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise SystemExit(0)
+        run("approvals", "reject", waiting["id"])
+
+    monkeypatch.setattr(command, "_wait", wait)
+    said = run("approvals", "watch", "--json", "--for", "1000").output
+    assert [json.loads(line)["state"] for line in said.splitlines()] == ["pending", "denied"]
+
+
+async def test_filters(run: Run, settings: Path) -> None:
+    await tries(settings, "mkdir a")
+    await tries(settings, "mkdir b")
+    assert len(listed(run, "--text", "mkdir")) == 2
+    assert [a["risk"] for a in listed(run, "--text", "b", "--limit", "1")] == ["medium"]
+    assert listed(run, "--tool", "Read") == listed(run, "--state", "denied") == listed(run, "--session", "x") == []
+    assert run("approvals", "list", "--state", "done").exit_code == 2
+
+
+async def test_one_key_says_what_was_wrong(run: Run, settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hitl_opa.cli import approvals as command
+
+    class Terminal:
+        @staticmethod
+        def isatty() -> bool:
+            return True
+
+    monkeypatch.setattr(command.sys, "stdin", Terminal)
+    for key, wanted in (("2", "missing-context"), ("9", ""), ("x", "")):
+        monkeypatch.setattr(command.click, "getchar", lambda key=key: key)
+        assert command._wrong(None) == wanted
+    assert command._wrong("tool-failure") == "tool-failure"
