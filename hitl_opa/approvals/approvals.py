@@ -45,7 +45,7 @@ class Approvals:
         clock: Callable[[], datetime] | None = None,
         referee: Referee | None = None,
     ) -> None:
-        self._store = store
+        self.store = store
         self._redact = redact
         self._clock = clock or (lambda: datetime.now(UTC))
         self._referee = referee
@@ -80,7 +80,7 @@ class Approvals:
         ``run``: what finds the session again, the session's id where it is ``""``; ``scope``: see `Approval`.
         """
         kind = document.call.kind if document.call.kind in ("question", "plan") else "call"
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             now = self._tick(transaction)
             found = transaction.latest(digest)
             if found is not None and found.state in LIVE:
@@ -119,7 +119,7 @@ class Approvals:
 
     def latest(self, digest: str) -> Approval | None:
         """What there is of this call: its live approval, else the one that was asked last."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             self._tick(transaction)
             return transaction.latest(digest)
 
@@ -128,7 +128,7 @@ class Approvals:
 
         Of all who try at the same time one succeeds; on return it is on the disk that it was used.
         """
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             now = self._tick(transaction)
             found = transaction.get(id)
             if found is None or found.digest != digest or found.state is not State.APPROVED:
@@ -138,7 +138,7 @@ class Approvals:
 
     def settle(self, id: str, status: str, event: Event) -> None:
         """Record what became of a call (``ran``, ``failed``, ``blocked``) that used this approval, both together."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             now = self._clock().timestamp()
             found = transaction.get(id)
             event = msgspec.structs.replace(event, extra={**event.extra, "approval": id})
@@ -156,7 +156,7 @@ class Approvals:
 
     def get(self, prefix: str) -> Approval:
         """The approval whose id starts so. Raises ApprovalError where there is none, or more than one."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             self._tick(transaction)
             found = transaction.starting(prefix) if prefix else []
             if len(found) > 1:
@@ -167,7 +167,7 @@ class Approvals:
 
     def search(self, query: Query | None = None) -> list[Approval]:
         """What a query asks for, all by default; newest first."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             self._tick(transaction)
             return transaction.search(query or Query())
 
@@ -177,25 +177,25 @@ class Approvals:
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state; states without any are left out."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             self._tick(transaction)
             return transaction.counts()
 
     def history(self, agent: str, tool: str, limit: int = 20) -> list[Approval]:
         """The latest that this agent asked for with this tool, newest first."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             return transaction.alike(agent, tool, frozenset(State), limit)
 
     def similar(self, approval: Approval) -> Approval | None:
         """The last one before it of the same agent and tool that was approved."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             found = transaction.alike(approval.agent, approval.tool, GIVEN, 50)
         before = (a for a in found if a.id != approval.id and a.requested_at <= approval.requested_at)
         return next(before, None)
 
     def view(self, id: str, person: Person) -> Approval:
         """Note that somebody looks at it; the first look is put on the record."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             now = self._tick(transaction)
             found = _there(transaction, id)
             if not found.viewed_at:
@@ -280,7 +280,7 @@ class Approvals:
     def cancel(self, id: str, by: str, reason: str = "") -> Approval:
         """Withdraw a live approval. Raises ApprovalError where it is not live any more."""
         if not self._end(id, State.CANCELLED, reason or f"{by} cancelled it.", by):
-            with self._store.begin() as transaction:
+            with self.store.begin() as transaction:
                 raise ApprovalError(f"approval {id} is {_there(transaction, id).state} already")
         return self.get(id)
 
@@ -290,7 +290,7 @@ class Approvals:
             raise ApprovalError(f"the outcome is {outcome!r}: it is executed or failed")
         if not person.name:
             raise ApprovalError("who found out has no name")
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             now = self._tick(transaction)
             found = _there(transaction, id)
             if found.state not in (State.EXECUTING, State.UNKNOWN):
@@ -304,7 +304,7 @@ class Approvals:
 
     def tick(self) -> int:
         """See to the clocks that have run out: escalation, expiry, lapse, lost outcomes. Returns how many did."""
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             return advance(transaction, self._clock().timestamp())
 
     # --- how a word comes to count
@@ -324,7 +324,7 @@ class Approvals:
         if category and category not in CATEGORIES:
             raise ApprovalError(f"the category is {category!r}: it is one of {', '.join(CATEGORIES)}")
         for _ in range(_TRIES):
-            with self._store.begin() as transaction:
+            with self.store.begin() as transaction:
                 now = self._tick(transaction)
                 found = _there(transaction, id)
             if not changes and any(v.reviewer == person.name and v.approves == approves for v in found.votes):
@@ -347,7 +347,7 @@ class Approvals:
                 look_ms=look_ms,
                 seen=seen or events.seen(after),
             )
-            with self._store.begin() as transaction:
+            with self.store.begin() as transaction:
                 self._tick(transaction)
                 if _moved(found, _there(transaction, id)):
                     continue
@@ -387,7 +387,7 @@ class Approvals:
         ballot = ballot_of(approval, person, approves, channel, now)
         judgement = judged(self._referee, ballot)
         if not judgement.counts:
-            with self._store.begin() as transaction:
+            with self.store.begin() as transaction:
                 event = events.refused(approval, person, channel, judgement.rule, judgement.reason)
                 transaction.record(event)
             raise VoteRefused(judgement.reason)
@@ -402,7 +402,7 @@ class Approvals:
         except Exception as error:
             raise VoteRefused(f"policy could not decide on the edit: {error}") from error
         if new.decision.verdict is Verdict.DENY:
-            with self._store.begin() as transaction:
+            with self.store.begin() as transaction:
                 rule = new.decision.reasons[0].rule if new.decision.reasons else ""
                 transaction.record(events.refused(found, person, channel, rule, new.decision.reason))
             raise VoteRefused(f"policy denies the edited call: {new.decision.reason}")
@@ -412,7 +412,7 @@ class Approvals:
         return Edit(by=person.name, at=self._clock().timestamp(), digest=new.digest, **shown)
 
     def _end(self, id: str, state: State, reason: str, by: str) -> bool:
-        with self._store.begin() as transaction:
+        with self.store.begin() as transaction:
             now = self._tick(transaction)
             found = _there(transaction, id)
             if found.state not in LIVE:

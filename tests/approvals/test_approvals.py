@@ -185,7 +185,7 @@ def test_a_foreign_schema_is_refused(approvals: Approvals, audit: AuditLog, tmp_
     with pytest.raises(ApprovalError, match=r"schema version \[9\]"):
         Approvals.open(audit, redact=lambda v: v)
     with sqlite3.connect(tmp_path / "hitl.db") as database:
-        database.execute("UPDATE approval_schema SET version = 2")
+        database.execute("UPDATE approval_schema SET version = 3")
     database.close()
     assert Approvals.open(audit, redact=lambda v: v).get(asked.id).id == asked.id
 

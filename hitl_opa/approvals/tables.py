@@ -1,0 +1,95 @@
+"""The tables of approvals, of the jobs that follow from them, and of what people were told."""
+
+from __future__ import annotations
+
+import sqlalchemy as sql
+
+from hitl_opa.approvals.states import LIVE
+
+METADATA = sql.MetaData()
+SCHEMA = sql.Table("approval_schema", METADATA, sql.Column("version", sql.Integer, primary_key=True))
+APPROVAL = sql.Table(
+    "approval",
+    METADATA,
+    sql.Column("id", sql.Text, primary_key=True),
+    *(
+        sql.Column(name, sql.Text, nullable=False)
+        for name in (
+            *("digest", "state", "kind", "run", "scope", "session", "tool", "agent", "principal"),
+            *("call_id", "decision_id", "risk", "terms", "document", "decision", "rationale", "reason"),
+            *("edited", "edit", "answers"),
+        )
+    ),
+    *(
+        sql.Column(name, sql.Double, nullable=False)
+        for name in (
+            *("requested_at", "expires_at", "viewed_at", "decided_at"),
+            *("execution_expires_at", "started_at", "ended_at", "due_at"),
+        )
+    ),
+    sql.Column("escalated", sql.Integer, nullable=False),
+)
+VOTE = sql.Table(
+    "approval_vote",
+    METADATA,
+    sql.Column("approval", sql.Text, sql.ForeignKey("approval.id"), primary_key=True),
+    sql.Column("reviewer", sql.Text, primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("groups", "reason", "channel", "category", "seen")),
+    sql.Column("approves", sql.Boolean, nullable=False),
+    *(sql.Column(name, sql.Double, nullable=False) for name in ("at", "look_ms")),
+)
+IS_LIVE = APPROVAL.c.state.in_(sorted(LIVE))
+# one question a call: whoever asks at the same time finds the other's row
+sql.Index("approval_live", APPROVAL.c.digest, unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
+sql.Index("approval_by_digest", APPROVAL.c.digest, APPROVAL.c.requested_at)
+sql.Index("approval_by_state", APPROVAL.c.state, APPROVAL.c.requested_at)
+
+sql.Index("approval_due", APPROVAL.c.due_at)
+sql.Index("approval_by_tool", APPROVAL.c.agent, APPROVAL.c.tool, APPROVAL.c.requested_at)
+
+JOB = sql.Table(
+    "approval_job",
+    METADATA,
+    sql.Column("kind", sql.Text, primary_key=True),
+    sql.Column("approval", sql.Text, sql.ForeignKey("approval.id"), primary_key=True),
+    *(sql.Column(name, sql.Integer, nullable=False) for name in ("wanted", "attempt", "failures")),
+    *(sql.Column(name, sql.Double, nullable=False) for name in ("run_at", "lease_until")),
+    sql.Column("error", sql.Text, nullable=False),
+    sql.Column("dead", sql.Boolean, nullable=False),
+)
+sql.Index("approval_job_due", JOB.c.dead, JOB.c.run_at)
+
+LETTER = sql.Table(
+    "letter",
+    METADATA,
+    sql.Column("id", sql.Text, primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("channel", "audience", "ref", "shown")),
+    sql.Column("tried", sql.Boolean, nullable=False),
+    sql.Column("closed", sql.Boolean, nullable=False),
+    sql.Column("lease_until", sql.Double, nullable=False),
+)
+ABOUT = sql.Table(
+    "letter_about",
+    METADATA,
+    sql.Column("approval", sql.Text, primary_key=True),
+    sql.Column("step", sql.Integer, primary_key=True),
+    sql.Column("channel", sql.Text, primary_key=True),
+    sql.Column("audience", sql.Text, primary_key=True),
+    sql.Column("letter", sql.Text, nullable=False),
+)
+LINK = sql.Table(
+    "letter_link",
+    METADATA,
+    sql.Column("nonce", sql.Text, primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("letter", "approval", "digest", "reviewer")),
+)
+REPLY = sql.Table(
+    "letter_reply",
+    METADATA,
+    sql.Column("id", sql.Text, primary_key=True),
+    sql.Column("body", sql.Text, nullable=False),
+    sql.Column("answer", sql.Text, nullable=False),
+    sql.Column("at", sql.Double, nullable=False),
+)
+sql.Index("letter_open", LETTER.c.channel, LETTER.c.audience, LETTER.c.closed)
+sql.Index("letter_about_letter", ABOUT.c.letter)
