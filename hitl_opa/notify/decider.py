@@ -7,7 +7,7 @@ from typing import Protocol
 from hitl_opa.approvals import Approval, Person
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.errors import ApprovalError, NotifyError
-from hitl_opa.notify.message import BY_LINK, bound
+from hitl_opa.notify.message import bound, indirect
 
 
 class Directory(Protocol):
@@ -50,8 +50,8 @@ class Decider:
 
         Raises NotifyError for an account that may not decide, ApprovalError for what policy refuses.
         """
-        if approval.risk not in BY_LINK:
-            raise NotifyError(f"a call of {approval.risk} risk is decided in the inbox, after logging in")
+        if why := indirect(approval):
+            raise NotifyError(why)
         person = self._directory.person(account, auth)
         if person is None:
             raise NotifyError(f"{account} is no account that may decide")

@@ -18,7 +18,9 @@ MAX_SENTENCES = 6
 MAX_ITEMS = 10  # approvals that one message shows; the rest is a number and the queue
 BY_LINK = frozenset({Risk.LOW, Risk.MEDIUM})
 """Risks that may be decided without logging in."""
+MAX_INPUT = 20_000  # characters of an input that is decided without logging in: a longer one takes a page made for it
 
+_WANTED = {"call": "approval", "plan": "approval", "question": "an answer"}
 _RISKS = [str(risk) for risk in Risk]
 _UNDECIDED = frozenset({State.PENDING})
 _WORDS = {
@@ -40,6 +42,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One approval in words. ``what``: a sentence an effect, those to look at twice first, with a mark.
 
     Everything an agent wrote has passed `visible`; secrets were taken out when the approval was made.
+    ``direct``: it may be decided without logging in.
     """
 
     id: str
@@ -51,6 +54,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     status: str
     waits: bool
+    direct: bool
     what: list[tuple[str, bool]]
     more: int
     who: str
@@ -90,6 +94,7 @@ def item(approval: Approval, base_url: str, link: str = "") -> Item:
         state=str(approval.state),
         status=_status(approval),
         waits=approval.state in _UNDECIDED,
+        direct=not indirect(approval),
         what=said[:MAX_SENTENCES] or [("Policy knows nothing about what this tool does.", True)],
         more=max(len(said) - MAX_SENTENCES, 0),
         who=_who(approval),
@@ -123,7 +128,9 @@ def title(approvals: Sequence[Approval]) -> str:
     if len(approvals) == 1:
         (only,) = approvals
         tool = visible(shorten(only.tool))
-        return f"{tool} waits for approval, risk {only.risk}" if waiting else f"{tool}: {_status(only)}"
+        if not waiting:
+            return f"{tool}: {_status(only)}"
+        return f"{tool} waits for {_WANTED[only.kind]}, risk {only.risk}"
     over = len(approvals) - len(waiting)
     if not waiting:
         return f"{over} approvals, none waits any more"
@@ -137,6 +144,19 @@ def title(approvals: Sequence[Approval]) -> str:
 def bound(approval: Approval) -> str:
     """What the call binds to that would run now: another one once somebody has edited it."""
     return approval.edit.digest if approval.edit else approval.digest
+
+
+def indirect(approval: Approval) -> str:
+    """Why it takes a login to decide on this, ``""`` where it does not."""
+    if approval.risk not in BY_LINK:
+        return f"a call of {approval.risk} risk is decided in the inbox, after logging in"
+    if approval.kind == "question":
+        return "questions are answered in the inbox"
+    if approval.terms.permission == "approve" and not approval.terms.approvers:
+        return "this takes a typed phrase: it is decided in the inbox"
+    if len(msgspec.json.encode(approval.shown[0]["call"]["input"])) > MAX_INPUT:
+        return "the input is long: it is decided in the inbox"
+    return ""
 
 
 def review_url(base_url: str, approval: str) -> str:

@@ -12,8 +12,6 @@ from hitl_opa.approvals import Approval
 from hitl_opa.notify.message import Item
 from hitl_opa.terminal.text import visible
 
-MAX_INPUT = 200_000  # characters of an input that one page shows; more is decided in the inbox
-
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;"
     "padding:0 1rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid;padding:.5rem}"
@@ -50,7 +48,7 @@ def review(approval: Approval, item: Item, reviewer: str, form: str, inbox: str)
     if form:
         parts.append(_form(reviewer, form))
     elif item.waits:
-        parts.append(f'<p class="note">This one is decided in the inbox, after logging in: {_link(inbox)}</p>')
+        parts.append(f'<p class="note">You decide in the inbox, after logging in: {_link(inbox)}</p>')
     return _page(f"{item.tool}: {item.status}", f"<h1>{escape(item.tool)}</h1>", *parts)
 
 

@@ -19,7 +19,7 @@ from hitl_opa.errors import ApprovalError, HitlError, NotifyError
 from hitl_opa.notify import pages
 from hitl_opa.notify.decider import Decider
 from hitl_opa.notify.links import Signer
-from hitl_opa.notify.message import BY_LINK, item, review_url
+from hitl_opa.notify.message import item, review_url
 from hitl_opa.notify.refusals import Refusals
 from hitl_opa.notify.request import address_of, body_of
 from hitl_opa.notify.transports import Transports
@@ -67,7 +67,7 @@ class ReviewLinks:
         form, cookie = "", request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
         shown = item(approval, self._base)
         voted = any(vote.reviewer == link.reviewer for vote in approval.votes)
-        if shown.waits and approval.risk in BY_LINK and shown.kind != "question" and not voted:
+        if shown.waits and shown.direct and not voted:
             form = self._signer().sign("link-form", for_browser(link, cookie))
         inbox = review_url(self._base, approval.id)
         answer = self._page(pages.review(approval, shown, link.reviewer, form, inbox))

@@ -12,7 +12,7 @@ from hitl_opa.approvals.letter import Link
 from hitl_opa.channels import Slack
 from hitl_opa.errors import NotifyError
 from hitl_opa.notify.links import Signer
-from hitl_opa.notify.message import BY_LINK, Item, Message
+from hitl_opa.notify.message import Item, Message
 from hitl_opa.notify.transport import TIMEOUT, Ref
 
 _EVENT = "hitl_opa_message"
@@ -99,7 +99,7 @@ class SlackTransport:
 
     def _buttons(self, item: Item, message: Message) -> list[dict[str, Any]]:
         buttons = [_open("Open to review" if item.waits else "Open", item.link)]
-        if self._signer is None or not item.waits or item.risk not in BY_LINK or item.kind == "question":
+        if self._signer is None or not item.waits or not item.direct:
             return buttons
         link = Link(approval=item.id, digest=item.digest, reviewer="", nonce=message.id)
         token = self._signer.sign("slack-button", link)

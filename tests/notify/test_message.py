@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from hitl_opa.approvals import Approval
 from hitl_opa.approvals.approvals import Approvals
-from hitl_opa.notify.message import MAX_ITEMS, message
+from hitl_opa.notify.message import MAX_ITEMS, indirect, item, message
 
 BASE = "https://hitl.example.com"
 Asks = Callable[..., Approval]
@@ -47,6 +50,23 @@ def test_what_is_decided_says_so_and_by_whom(asks: Asks, approvals: Approvals) -
     assert before.fingerprint != after.fingerprint
     approvals.cancel(asked[1].id, "rita")
     assert message("m1", [approvals.get(a.id) for a in asked], BASE).title == "2 approvals, none waits any more"
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"risk": "low"}, ""),
+        ({"risk": "medium", "permission": "approve", "approvers": ("ops",)}, ""),
+        ({"risk": "high"}, "after logging in"),
+        ({"risk": "critical"}, "after logging in"),
+        ({"permission": "approve"}, "typed phrase"),
+        ({"command": f"echo {'x' * 20_000}"}, "the input is long"),
+    ],
+)
+def test_what_takes_a_login(asks: Asks, asked: dict[str, Any], why: str) -> None:
+    approval = asks(**asked)
+    assert why in indirect(approval)
+    assert item(approval, BASE).direct == (not why)
 
 
 def test_links_do_not_make_a_version(asks: Asks) -> None:
