@@ -1,4 +1,4 @@
-"""What people were told, and what came back: a letter, the links in it, a reply."""
+"""What people are told, and what comes back: a letter, the links in it, a reply."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import msgspec
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to one reader of a channel, about one approval or about many of a burst.
+    """One message to one reader (``audience``) of a channel, about one approval or about many of a burst.
 
-    ``ref``: where it is, None before it was sent; ``shown``: the version that was sent last.
-
-    ``tried``: it may have arrived although nobody knows where.
+    ``ref``: where it is, None before it was sent; ``shown``: the version that was sent last; ``tried``: it
+    may have arrived although nobody knows where. ``stamp`` is that of the approvals as they are now.
+    ``attempts`` have failed since one succeeded, the last of them because of ``problem``; the next is at
+    ``next_at``, in seconds since the epoch.
     """
 
     id: str
+    channel: str
+    audience: str
     approvals: list[str]
     ref: dict[str, str] | None
     shown: str
     tried: bool
+    stamp: str
+    attempts: int
+    next_at: float
+    problem: str
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from hitl_opa.approvals.wakeups import Polling, Wakeups
 from hitl_opa.audit import AuditLog, Event, database
 from hitl_opa.errors import ApprovalError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _MEMORY = ":memory:"
 
 _LIVE_FIRST = (IS_LIVE.desc(), APPROVAL.c.requested_at.desc(), APPROVAL.c.id)

@@ -64,18 +64,24 @@ LETTER = sql.Table(
     METADATA,
     sql.Column("id", sql.Text, primary_key=True),
     *(sql.Column(name, sql.Text, nullable=False) for name in ("channel", "audience", "ref", "shown")),
-    sql.Column("tried", sql.Boolean, nullable=False),
-    sql.Column("closed", sql.Boolean, nullable=False),
-    sql.Column("lease_until", sql.Double, nullable=False),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("stamp", "problem")),
+    *(sql.Column(name, sql.Boolean, nullable=False) for name in ("tried", "closed")),
+    *(sql.Column(name, sql.Double, nullable=False) for name in ("lease_until", "next_at")),
+    sql.Column("attempts", sql.Integer, nullable=False),
 )
 ABOUT = sql.Table(
     "letter_about",
     METADATA,
+    *(sql.Column(name, sql.Text, primary_key=True) for name in ("approval", "channel", "audience")),
+    sql.Column("step", sql.Integer, primary_key=True),
+    sql.Column("letter", sql.Text, nullable=False),
+    sql.Column("at", sql.Double, nullable=False),
+)
+ROUTED = sql.Table(
+    "letter_routed",
+    METADATA,
     sql.Column("approval", sql.Text, primary_key=True),
     sql.Column("step", sql.Integer, primary_key=True),
-    sql.Column("channel", sql.Text, primary_key=True),
-    sql.Column("audience", sql.Text, primary_key=True),
-    sql.Column("letter", sql.Text, nullable=False),
 )
 LINK = sql.Table(
     "letter_link",
@@ -91,5 +97,6 @@ REPLY = sql.Table(
     sql.Column("answer", sql.Text, nullable=False),
     sql.Column("at", sql.Double, nullable=False),
 )
-sql.Index("letter_open", LETTER.c.channel, LETTER.c.audience, LETTER.c.closed)
-sql.Index("letter_about_letter", ABOUT.c.letter)
+sql.Index("letter_by_closed", LETTER.c.closed)
+sql.Index("letter_about_by_letter", ABOUT.c.letter)
+sql.Index("letter_link_by_letter", LINK.c.letter)

@@ -2,77 +2,109 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
 from hitl_opa.approvals import Approval, State
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.approvals.letter import Letter, Link
-from hitl_opa.approvals.letters import Letters
+from hitl_opa.approvals.letters import GIVEN_UP, Letters
+from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.channels import Email
-from hitl_opa.errors import NotifyError
+from hitl_opa.errors import ConfigError, NotifyError
 from hitl_opa.notify.decider import Directory
 from hitl_opa.notify.links import Signer
 from hitl_opa.notify.message import bound, message
-from hitl_opa.notify.routing import Address, addresses
+from hitl_opa.notify.routing import addresses
 from hitl_opa.notify.transports import Transports
 
 LEASE = 90.0  # seconds; longer than any transport takes
+FIRST_WAIT, LONGEST_WAIT = 5.0, 3_600.0  # seconds between attempts
 _FINAL = frozenset(State) - {State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN}
 
 
 class Delivery:
-    """Two steps, each of which may be done any number of times: who is to be told of an approval, and one
-    reader of one channel brought up to date. Nothing here changes an approval."""
+    """Brings every reader of every channel up to date. May be done any number of times, by any number of
+    workers: what is so already is left alone. Nothing here changes an approval."""
 
-    def __init__(self, approvals: Approvals, letters: Letters, transports: Transports, directory: Directory) -> None:
+    def __init__(
+        self,
+        approvals: Approvals,
+        letters: Letters,
+        transports: Transports,
+        directory: Directory,
+        audit: AuditLog,
+    ) -> None:
         self._approvals = approvals
         self._letters = letters
         self._transports = transports
         self._directory = directory
+        self._audit = audit
 
-    def route(self, id: str) -> list[Address]:
-        """Note who is to be told of this approval; returns everybody whose letters may have to change."""
-        approval = self._approvals.get(id)
-        found = addresses(approval, self._transports, self._directory) if approval.state is State.PENDING else []
-        return [Address(*known) for known in self._letters.address(id, approval.escalated, found)]
+    async def once(self) -> int:
+        """Send what is due. Returns how many messages were sent, changed or found wanting. A channel that
+        fails is tried again later, and delays no other."""
+        due = await asyncio.to_thread(self._due)
+        by_channel: dict[str, list[Letter]] = {}
+        for letter in due:
+            by_channel.setdefault(letter.channel, []).append(letter)
+        await asyncio.gather(*(self._bring_all(letters) for letters in by_channel.values()))
+        return len(due)
 
-    async def deliver(self, address: Address) -> None:
-        """Bring this reader up to date. Raises NotifyError, ConfigError; done again, it goes on where it failed."""
-        for letter in self._letters.open(address.channel, address.audience):
-            await self._bring(letter, address)
+    def _due(self) -> list[Letter]:
+        self._approvals.tick()
+        for id in self._letters.unrouted():
+            approval = self._approvals.get(id)
+            found = addresses(approval, self._transports, self._directory)
+            self._letters.address(id, approval.escalated, found)
+        self._letters.gather(self._transports.settings.window)
+        return self._letters.due()
 
-    async def _bring(self, letter: Letter, address: Address) -> None:
-        about = [self._approvals.get(id) for id in letter.approvals]
-        over = all(approval.state in _FINAL for approval in about)
-        said = message(letter.id, about, self._transports.settings.base_url, self._links(letter, about, address))
-        if letter.ref is None and not said.waiting:
-            self._letters.close(letter.id)  # decided before anybody was told: there is nothing to tell
-            return
-        transport = self._transports.to(address.channel, address.audience)
-        wanted = letter.ref is None or transport.updates == "all" or (transport.updates == "end" and not said.waiting)
-        if wanted and said.fingerprint != letter.shown:
-            if not self._letters.trying(letter.id, LEASE):
-                raise NotifyError(f"{address.channel}: another worker is sending this message")
+    async def _bring_all(self, letters: list[Letter]) -> None:
+        for letter in letters:
             try:
-                ref = await transport.send(said, letter.ref, again=letter.tried and letter.ref is None)
-            except BaseException:
-                self._letters.failed(letter.id)
-                raise
-            self._letters.sent(letter.id, ref, said.fingerprint)
-        if over or transport.updates == "never" or (transport.updates == "end" and not said.waiting):
-            self._letters.close(letter.id)
+                await self._bring(letter)
+            except (NotifyError, ConfigError) as error:
+                await asyncio.to_thread(self._failed, letter, error)
 
-    def _links(self, letter: Letter, about: list[Approval], address: Address) -> Mapping[str, str]:
+    def _failed(self, letter: Letter, error: NotifyError | ConfigError) -> None:
+        attempts = letter.attempts + 1
+        asked = error.retry_after if isinstance(error, NotifyError) else 0.0
+        wait = max(min(FIRST_WAIT * 2**letter.attempts, LONGEST_WAIT), min(asked, LONGEST_WAIT))
+        self._letters.failed(letter.id, str(error), attempts, wait)
+        if attempts == GIVEN_UP:
+            about = {"letter": letter.id, "channel": letter.channel, "given_up": str(attempts)}
+            self._audit.append(Event(kind=Kind.NOTE, extra=about, detail={"why": str(error), "for": letter.approvals}))
+
+    async def _bring(self, letter: Letter) -> None:
+        about = [await asyncio.to_thread(self._approvals.get, id) for id in letter.approvals]
+        over = all(approval.state in _FINAL for approval in about)
+        links = await asyncio.to_thread(self._links, letter, about)
+        said = message(letter.id, about, self._transports.settings.base_url, links)
+        if letter.ref is None and not said.waiting:  # decided before anybody was told: there is nothing to tell
+            self._letters.current(letter.id, letter.stamp, closed=True)
+            return
+        transport = self._transports.to(letter.channel, letter.audience)
+        ended = transport.updates == "end" and not said.waiting
+        wanted = letter.ref is None or transport.updates == "all" or ended
+        if wanted and said.fingerprint != letter.shown:
+            if not self._letters.trying(letter, LEASE):
+                return  # another worker is sending it
+            ref = await transport.send(said, letter.ref, again=letter.tried and letter.ref is None)
+            self._letters.sent(letter.id, ref, said.fingerprint)
+        self._letters.current(letter.id, letter.stamp, closed=over or ended or transport.updates == "never")
+
+    def _links(self, letter: Letter, about: list[Approval]) -> Mapping[str, str]:
         """Links that may decide, for the reader of a mail; none in other channels, and none without keys."""
         settings = self._transports.settings
-        if not settings.keys or not isinstance(settings.channel(address.channel), Email):
+        if not settings.keys or not isinstance(settings.channel(letter.channel), Email):
             return {}
         signer = Signer(self._transports.secrets(settings.keys))
         base, links = settings.base_url.rstrip("/"), {}
         for approval in about:
             new = Link(
-                nonce=secrets.token_urlsafe(18), approval=approval.id, digest=bound(approval), reviewer=address.audience
+                nonce=secrets.token_urlsafe(18), approval=approval.id, digest=bound(approval), reviewer=letter.audience
             )
             links[approval.id] = f"{base}/links/{signer.sign('review-link', self._letters.link(letter.id, new))}"
         return links

@@ -139,24 +139,24 @@ def to_slack(slack: FakeSlack, secrets: None) -> Notify:
     channel = channels.Slack(
         name="ops", token="${TOKEN}", channel="C1", signing_secret="${SIGNING}", api=f"{slack.url}/api/"
     )
-    return Notify(base_url=BASE, channels=[channel], people=PEOPLE, keys=["${KEY}"])
+    return Notify(base_url=BASE, channels=[channel], people=PEOPLE, window=0, keys=["${KEY}"])
 
 
 @pytest.fixture
 def to_hook(hook: HttpReceiver, secrets: None) -> Notify:
     channel = channels.Webhook(name="siem", url=hook.url, keys=["${HOOK}"], inbound=["${IN}"], decides_as="omar")
-    return Notify(base_url=BASE, channels=[channel], people=PEOPLE)
+    return Notify(base_url=BASE, channels=[channel], people=PEOPLE, window=0)
 
 
 @pytest.fixture
 def to_mail(mail: MailReceiver, secrets: None) -> Notify:
     channel = channels.Email(name="mail", server="127.0.0.1", port=mail.port, tls="none", sender="hitl@example.com")
-    return Notify(base_url=BASE, channels=[channel], people=PEOPLE, keys=["${KEY}"])
+    return Notify(base_url=BASE, channels=[channel], people=PEOPLE, window=0, keys=["${KEY}"])
 
 
 @pytest.fixture
-def letters(audit: AuditLog) -> Letters:
-    return Letters(Store(audit))
+def letters(audit: AuditLog, clock: Clock) -> Letters:
+    return Letters(Store(audit), clock=lambda: clock().timestamp())
 
 
 @pytest.fixture
@@ -171,5 +171,5 @@ def serves(approvals: Approvals, letters: Letters, audit: AuditLog) -> Callable[
 
 
 @pytest.fixture
-def delivers(approvals: Approvals, letters: Letters) -> Callable[[Notify], Delivery]:
-    return lambda settings: Delivery(approvals, letters, Transports(settings, ""), Accounts())
+def delivers(approvals: Approvals, letters: Letters, audit: AuditLog) -> Callable[[Notify], Delivery]:
+    return lambda settings: Delivery(approvals, letters, Transports(settings, ""), Accounts(), audit)

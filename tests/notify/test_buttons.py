@@ -75,15 +75,14 @@ async def test_the_button_that_was_sent_decides_and_is_gone(
     approvals: Approvals,
 ) -> None:
     asked, delivery = asks(approvers=("ops",)), delivers(to_slack)
-    (address,) = delivery.route(asked.id)
-    await delivery.deliver(address)
+    await delivery.once()
     (message,) = slack.messages.values()
     (value,) = [b["value"] for block in message["blocks"] for b in block.get("elements", []) if "style" in b][:1]
     async with serves(to_slack) as http:
         assert await post(http, request(value)) == 200
     found = approvals.get(asked.id)
     assert (found.state, [(v.reviewer, v.groups) for v in found.votes]) == (State.APPROVED, [("rita", ["ops"])])
-    await delivery.deliver(address)
+    await delivery.once()
     (message,) = slack.messages.values()
     assert message["text"] == "Bash: approved by rita"
     assert "hitl.approve" not in str(message["blocks"])

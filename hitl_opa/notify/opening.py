@@ -1,0 +1,45 @@
+"""The parts of notifications, from settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hitl_opa.config import Config
+from hitl_opa.errors import ConfigError
+from hitl_opa.notify.decider import Directory
+from hitl_opa.notify.delivery import Delivery
+from hitl_opa.notify.directory import SettingsDirectory
+from hitl_opa.notify.transports import Transports
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.audit import AuditLog
+
+
+def open_delivery(
+    config: Config, approvals: Approvals, audit: AuditLog, directory: Directory | None = None
+) -> Delivery:
+    """What sends messages. Raises ConfigError where the settings name nobody to tell."""
+    from hitl_opa.approvals.letters import Letters
+    from hitl_opa.approvals.store import Store
+
+    if config.notify is None:
+        raise ConfigError("hitl.yaml has no part `notify`: docs/notifications.md shows one")
+    transports = Transports(config.notify, config.root)
+    return Delivery(approvals, Letters(Store(audit)), transports, directory or SettingsDirectory(config.notify), audit)
+
+
+def open_routes(
+    config: Config, approvals: Approvals, audit: AuditLog, directory: Directory | None = None
+) -> list[Route]:
+    """Where what people do with messages comes back; nothing where the settings tell nobody."""
+    from hitl_opa.approvals.letters import Letters
+    from hitl_opa.approvals.store import Store
+    from hitl_opa.notify.routes import routes
+
+    if config.notify is None:
+        return []
+    transports = Transports(config.notify, config.root)
+    return routes(approvals, Letters(Store(audit)), transports, directory or SettingsDirectory(config.notify), audit)
