@@ -35,6 +35,7 @@ class HttpReceiver:
     def __init__(self) -> None:
         self.got: list[Got] = []
         self.reply: Callable[[Got], Reply] = lambda _: (200, {}, b"{}")
+        self.waiter: Callable[[], object] = lambda: None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +46,7 @@ class HttpReceiver:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 receiver.got.append(got)
+                receiver.waiter()
                 status, headers, answer = receiver.reply(got)
                 self.send_response(status)
                 for name, value in {"content-length": str(len(answer)), **headers}.items():
@@ -57,6 +59,12 @@ class HttpReceiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def arriving(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+        """Set once the next request arrives."""
+        arrived = asyncio.Event()
+        self.waiter = lambda: loop.call_soon_threadsafe(arrived.set)
+        return arrived
 
     @contextmanager
     def running(self) -> Iterator[HttpReceiver]:

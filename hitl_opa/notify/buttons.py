@@ -42,7 +42,7 @@ class Buttons:
         address = address_of(request)
         try:
             body = await body_of(request)
-            channels = await asyncio.to_thread(self._genuine, body, request)
+            channels = await self._decider.run(self._genuine, body, request)
             said = press(body)
             if said is None:  # a link was opened, or Slack asks something else
                 return Response(status_code=200)
@@ -50,7 +50,7 @@ class Buttons:
             if channel is None:
                 raise NotifyError("the button stands in another conversation")
         except NotifyError as error:
-            await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address)
+            await self._decider.run(self._refusals.record, WHAT, str(error), address=address)
             return Response(status_code=403)
         except HitlError:  # it could not be looked up: Slack shows an error, and it is pressed again
             return Response(status_code=503)
@@ -80,9 +80,9 @@ class Buttons:
 
     async def _press(self, said: Press, channel: Slack, address: str) -> None:
         try:
-            await asyncio.to_thread(self._vote, said)
+            await self._decider.run(self._vote, said)
         except HitlError as error:
-            await asyncio.to_thread(self._refusals.record, WHAT, f"{said.user}: {error}", address=address)
+            await self._decider.run(self._refusals.record, WHAT, f"{said.user}: {error}", address=address)
             await self._tell(channel, said.user, str(error))
 
     def _vote(self, said: Press) -> None:
@@ -100,4 +100,4 @@ class Buttons:
         try:
             await transport.tell(user, f"Not done: {words}.")
         except NotifyError as error:
-            await asyncio.to_thread(self._refusals.record, WHAT, f"{user} could not be told: {error}")
+            await self._decider.run(self._refusals.record, WHAT, f"{user} could not be told: {error}")

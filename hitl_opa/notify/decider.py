@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
 
 from hitl_opa.approvals import Approval, Person
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.errors import ApprovalError, NotifyError
 from hitl_opa.notify.message import bound, indirect
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Directory(Protocol):
@@ -24,6 +31,12 @@ class Decider:
     def __init__(self, approvals: Approvals, directory: Directory) -> None:
         self.approvals = approvals
         self._directory = directory
+        # one thread: an embedded policy is loaded once a thread, and approvals are rare
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hitl-opa notify")
+
+    async def run(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """What reads or writes the database, beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **named))
 
     def waiting(self, id: str, digest: str) -> Approval:
         """The approval that a message was about. Raises NotifyError where the call is not that one any more."""

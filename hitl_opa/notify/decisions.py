@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import Literal
 
@@ -44,12 +43,12 @@ class Decisions:
     async def decide(self, request: Request) -> Response:
         try:
             body = await body_of(request)
-            status, said = await asyncio.to_thread(self._answer, request, body)
+            status, said = await self._decider.run(self._answer, request, body)
         except NotifyError as error:
-            await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address_of(request))
+            await self._decider.run(self._refusals.record, WHAT, str(error), address=address_of(request))
             status, said = 403, {"problem": str(error)}
         except ApprovalError as error:
-            await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address_of(request))
+            await self._decider.run(self._refusals.record, WHAT, str(error), address=address_of(request))
             status, said = 409, {"problem": str(error)}
         except HitlError as error:
             status, said = 503, {"problem": str(error)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 import time
@@ -48,15 +47,15 @@ class ReviewLinks:
             return Response(status_code=405, headers={"allow": "GET, POST"})
         try:
             if request.method == "GET":
-                return await asyncio.to_thread(self._show, request, token)
+                return await self._decider.run(self._show, request, token)
             body = await body_of(request)
-            return await asyncio.to_thread(self._decide, request, token, body)
+            return await self._decider.run(self._decide, request, token, body)
         except NotifyError as error:
             words = f"This link decides nothing: {error}."
-            await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address_of(request))
+            await self._decider.run(self._refusals.record, WHAT, str(error), address=address_of(request))
             return self._page(pages.problem("This link does not work", words, f"{self._base}/inbox"), 403)
         except ApprovalError as error:
-            await asyncio.to_thread(self._refusals.record, WHAT, str(error), address=address_of(request))
+            await self._decider.run(self._refusals.record, WHAT, str(error), address=address_of(request))
             return self._page(pages.problem("Not decided", str(error), f"{self._base}/inbox"), 409)
         except HitlError:
             words = "Nothing was decided: what waits cannot be read or written now. Try again in a while."

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
+from hitl_opa.notify.opening import open_routes
 from hitl_opa.server.approvals import ApprovalsApi
 from hitl_opa.server.decisions import Decisions, Refused, refused
 from hitl_opa.server.hooks import Answer, Hooks
@@ -43,6 +44,7 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
     routes = [Route("/hooks/claude-code", Hooks(guard, hooks).post, methods=["POST"])] if hooks is not None else []
     if guard.approvals is not None:
         routes += ApprovalsApi(guard, guard.approvals).routes
+        routes += open_routes(guard.config, guard.approvals, guard.audit)
     return Starlette(
         routes=[
             *routes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import pytest
 import yaml
 from click.testing import Result
 from receivers import FakeSlack, MailReceiver
+
+from hitl_opa.config import load_config
+from hitl_opa.guard import Guard
+from hitl_opa.notify.opening import open_delivery
 
 Run = Callable[..., Result]
 
@@ -70,6 +75,34 @@ def test_a_channel_that_is_not_there_or_reaches_nobody(run: Run, tmp_path: Path,
     settings(tmp_path, {"name": "mail", "type": "email", "server": "localhost", "sender": "hitl@example.com"})
     done = run("notify", "test", channel)
     assert (done.exit_code, said in done.output) == (2, True)
+
+
+async def undelivered(tmp_path: Path, url: str) -> None:
+    """An approval of which a webhook at this address should have been told."""
+    hook = {"name": "siem", "type": "webhook", "url": url, "keys": ["${HOOK}"]}
+    notify = {"base_url": "http://127.0.0.1:8282", "channels": [hook], "window": 0}
+    (tmp_path / "hitl.yaml").write_text(yaml.safe_dump({"level": 2, "durable": True, "notify": notify}))
+    config = load_config(tmp_path / "hitl.yaml")
+    async with Guard.open(config) as guard:
+        result = await guard.execute_with_approval(lambda: None, risk="high", name="deploy")
+        assert result.status == "rejected"
+        assert guard.approvals is not None
+        await open_delivery(config, guard.approvals, guard.audit).once()
+
+
+def test_what_did_not_arrive_is_shown_and_tried_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", "whsec_" + "b3V0" * 8)
+    asyncio.run(undelivered(tmp_path, "http://127.0.0.1:9/"))
+    done = run("notify", "status")
+    assert done.exit_code == 1
+    assert "siem: siem: the webhook cannot be reached" in done.output
+    (failing,) = msgspec.json.decode(run("notify", "status", "--json").output)
+    assert (failing["channel"], failing["attempts"], len(failing["approvals"])) == ("siem", 1, 1)
+    assert run("notify", "retry").output == "1 to be tried again.\n"
+    done = run("notify", "status")
+    assert (done.exit_code, done.output) == (0, "Every message arrived.\n")
 
 
 def test_without_settings_it_says_what_is_missing(run: Run) -> None:
