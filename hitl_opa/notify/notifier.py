@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from hitl_opa.approvals.job import Job
 from hitl_opa.errors import HitlError
 from hitl_opa.notify.delivery import Delivery
 
@@ -13,14 +14,18 @@ _LONGEST_OUTAGE = 60.0  # seconds between tries while the database cannot be use
 
 
 class Notifier:
-    """Delivers what is due, soon after something `changed`. ``told`` gets what keeps it from looking."""
+    """Delivers what is due; the handler of the outbox's jobs of the kind ``notify``, which say that something changed.
+
+    What to send, and what did not arrive, stands with the letters: one approval may be told of in several
+    channels, and one that fails must not have the others told again. ``told`` gets what keeps it from looking.
+    """
 
     def __init__(self, delivery: Delivery, *, told: Callable[[str], None] = lambda _: None) -> None:
         self._delivery = delivery
         self._told = told
         self._woken = asyncio.Event()
 
-    def changed(self) -> None:
+    async def __call__(self, job: Job) -> None:
         """An approval changed: look at once."""
         self._woken.set()
 

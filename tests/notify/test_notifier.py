@@ -10,6 +10,12 @@ import pytest
 from receivers import FakeSlack
 
 from hitl_opa.approvals import Approval
+from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.approvals.job import NOTIFY
+from hitl_opa.approvals.outbox import Outbox
+from hitl_opa.approvals.store import Store
+from hitl_opa.approvals.worker import Worker
+from hitl_opa.audit import AuditLog
 from hitl_opa.errors import AuditBusy
 from hitl_opa.notify import notifier
 from hitl_opa.notify.delivery import Delivery
@@ -18,18 +24,26 @@ from hitl_opa.notify.notifier import Notifier
 Asks = Callable[..., Approval]
 
 
-async def test_it_looks_at_once_when_something_changed(
-    delivers: Callable[..., Delivery], to_slack: Any, slack: FakeSlack, asks: Asks, monkeypatch: pytest.MonkeyPatch
+async def test_it_looks_at_once_when_the_outbox_says_that_something_changed(
+    delivers: Callable[..., Delivery],
+    to_slack: Any,
+    slack: FakeSlack,
+    asks: Asks,
+    approvals: Approvals,
+    audit: AuditLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(notifier, "POLL", 3_600)
-    told = Notifier(delivers(to_slack))
-    stop = asyncio.Event()
+    told, stop = Notifier(delivers(to_slack)), asyncio.Event()
+    store = Store(audit)
+    worker = Worker(store, approvals, {NOTIFY: told})
     arrived = slack.arriving(asyncio.get_running_loop())
     running = asyncio.create_task(told.run(stop))
     await asyncio.sleep(0)
     asks()
-    told.changed()
+    assert await worker.once() == 1
     await asyncio.wait_for(arrived.wait(), 30)
+    assert Outbox(store).jobs() == []
     stop.set()
     await asyncio.wait_for(running, 30)
     assert len(slack.messages) == 1
