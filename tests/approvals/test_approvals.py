@@ -13,6 +13,7 @@ from waiting import asks, outcome, request
 
 from hitl_opa.approvals import Person, State
 from hitl_opa.approvals.approvals import Approvals, stricter
+from hitl_opa.approvals.store import SCHEMA_VERSION
 from hitl_opa.audit import AuditLog
 from hitl_opa.errors import ApprovalError
 from hitl_opa.model import CallFacts, Document
@@ -185,7 +186,7 @@ def test_a_foreign_schema_is_refused(approvals: Approvals, audit: AuditLog, tmp_
     with pytest.raises(ApprovalError, match=r"schema version \[9\]"):
         Approvals.open(audit, redact=lambda v: v)
     with sqlite3.connect(tmp_path / "hitl.db") as database:
-        database.execute("UPDATE approval_schema SET version = 3")
+        database.execute(f"UPDATE approval_schema SET version = {SCHEMA_VERSION}")
     database.close()
     assert Approvals.open(audit, redact=lambda v: v).get(asked.id).id == asked.id
 
