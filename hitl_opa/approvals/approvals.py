@@ -13,6 +13,8 @@ from hitl_opa.approvals import events
 from hitl_opa.approvals.approval import CATEGORIES, Approval, Edit, Person, Query, Vote
 from hitl_opa.approvals.ballots import ballot_of, counting, judged, place
 from hitl_opa.approvals.clocks import advance
+from hitl_opa.approvals.grant import Grant, grant_of
+from hitl_opa.approvals.grants import StoredGrants
 from hitl_opa.approvals.states import LIVE, State
 from hitl_opa.approvals.store import Store, Transaction
 from hitl_opa.approvals.terms import Terms, stricter, terms_of
@@ -49,6 +51,7 @@ class Approvals:
         self._redact = redact
         self._clock = clock or (lambda: datetime.now(UTC))
         self._referee = referee
+        self.grants = StoredGrants(store)
 
     @classmethod
     def open(
@@ -276,6 +279,17 @@ class Approvals:
             return found
         edit = self._redecided(found, person, input, channel)
         return self._vote(found.id, person, True, reason, category, channel, look_ms, seen, edited=input, edit=edit)
+
+    def grant(self, id: str, person: Person, *, seconds: float, uses: int = 0, alike: bool = False) -> Grant:
+        """Let calls equal to one that this person approved pass for a time, at most ``uses`` times (0: no limit).
+
+        With ``alike``: calls that do no more than it. Raises ApprovalError where nothing may be granted from it.
+        """
+        found = self.get(id)
+        now = self._clock().timestamp()
+        grant = grant_of(found, person.name, seconds=seconds, uses=uses, alike=alike, now=now)
+        self.grants.add(grant)
+        return grant
 
     def cancel(self, id: str, by: str, reason: str = "") -> Approval:
         """Withdraw a live approval. Raises ApprovalError where it is not live any more."""

@@ -1,4 +1,4 @@
-"""The tables of approvals, of the jobs that follow from them, and of what people were told."""
+"""The tables of approvals, of grants, of the jobs that follow from them, and of what people were told."""
 
 from __future__ import annotations
 
@@ -58,6 +58,22 @@ JOB = sql.Table(
     sql.Column("dead", sql.Boolean, nullable=False),
 )
 sql.Index("approval_job_due", JOB.c.dead, JOB.c.run_at)
+
+GRANT = sql.Table(
+    "standing_grant",
+    METADATA,
+    sql.Column("id", sql.Text, primary_key=True),
+    *(
+        sql.Column(name, sql.Text, nullable=False)
+        for name in (
+            *("kind", "principal", "waives", "reviewer", "scope", "tool", "agent", "session", "effects"),
+            *("approval", "decision_id", "revoked_by"),
+        )
+    ),
+    *(sql.Column(name, sql.Double, nullable=False) for name in ("granted_at", "expires_at", "used_at", "revoked_at")),
+    *(sql.Column(name, sql.Integer, nullable=False) for name in ("max_uses", "uses")),
+)
+sql.Index("standing_grant_by_principal", GRANT.c.principal, GRANT.c.expires_at)
 
 LETTER = sql.Table(
     "letter",

@@ -21,6 +21,7 @@ from hitl_opa.cli.person import login, person
 from hitl_opa.cli.telling_approvals import tell, tell_change, tell_list, tell_said
 from hitl_opa.config import load_config
 from hitl_opa.errors import ApprovalError, AuditError
+from hitl_opa.guard.functions import duration
 from hitl_opa.guard.opening import open_approvals, open_audit
 from hitl_opa.terminal.text import Span, spans
 
@@ -89,7 +90,7 @@ def _query(everything: bool, states: tuple[str, ...], **fields: Any) -> Query:
 @_options
 def list_(as_json: bool, config: Path | None, **filters: Any) -> None:
     """What waits to be decided, to be used, or to be found out about, newest first."""
-    with _opened(config) as book:
+    with opened(config) as book:
         found = book.search(_query(**filters))
     if as_json:
         emit([brief(approval) for approval in found])
@@ -104,7 +105,7 @@ def list_(as_json: bool, config: Path | None, **filters: Any) -> None:
 @_options
 def show(which: str, as_json: bool, config: Path | None) -> None:
     """What the call does, why it is asked, and who said what so far. ID may be its first characters."""
-    with _opened(config) as book:
+    with opened(config) as book:
         found = book.view(book.get(which).id, person())
     emit(full(found)) if as_json else tell(found)
 
@@ -113,17 +114,35 @@ def show(which: str, as_json: bool, config: Path | None) -> None:
 @click.argument("which", metavar="ID")
 @click.option("--reason", default="", help="Words for the agent.")
 @click.option("--yes", is_flag=True, help="Do not ask back. Not for calls that take a typed phrase.")
+@click.option("--grant", metavar="TIME", help="Let equal calls pass too, so long: 30m, 8h, 7d at most.")
+@click.option("--uses", default=0, type=click.IntRange(0), help="With --grant: at most so often.  [default: no limit]")
+@click.option("--alike", is_flag=True, help="With --grant: calls too that do no more than this one.")
 @_options
-def approve(which: str, reason: str, yes: bool, as_json: bool, config: Path | None) -> None:
+def approve(
+    which: str,
+    reason: str,
+    yes: bool,
+    grant: str | None,
+    uses: int,
+    alike: bool,
+    as_json: bool,
+    config: Path | None,
+) -> None:
     """Let the call run once, when the agent issues it again. Shows it first, and asks back."""
-    with _opened(config) as book:
+    if grant is None and (uses or alike):
+        raise click.UsageError("--uses and --alike say what --grant is for")
+    seconds = 0.0 if grant is None else duration(grant)
+    with opened(config) as book:
         found = _pending(book, which)
         if found.kind == "question":
             raise ApprovalError("a question is not approved: hitl-opa approvals answer")
         tell(found, err=as_json)
         looked = _agreed(found, "Approve this call?", yes)
         found = book.vote(found.id, person(), approves=True, reason=reason, channel="cli", look_ms=looked)
+        given = book.grant(found.id, person(), seconds=seconds, uses=uses, alike=alike) if seconds else None
     _said(found, as_json)
+    if given is not None:
+        say(*spans(f"grant {given.id}: until revoked, used up or over (`hitl-opa grants list`)"), err=as_json, indent=2)
 
 
 @approvals.command()
@@ -133,7 +152,7 @@ def approve(which: str, reason: str, yes: bool, as_json: bool, config: Path | No
 @_options
 def reject(which: str, reason: str, category: str | None, as_json: bool, config: Path | None) -> None:
     """Do not let the call run; the reason reaches the agent."""
-    with _opened(config) as book:
+    with opened(config) as book:
         found = book.get(which)
         found = book.vote(found.id, person(), approves=False, reason=reason, category=_wrong(category), channel="cli")
     _said(found, as_json)
@@ -159,7 +178,7 @@ def edit(
 
     FIELD=VALUE changes one field of the input, JSON replaces it all; without either your editor opens.
     """
-    with _opened(config) as book:
+    with opened(config) as book:
         found = _pending(book, which)
         before: dict[str, Any] = found.edited or found.document["call"]["input"]
         after = _edited(found.tool, fields, before)
@@ -181,7 +200,7 @@ def edit(
 @_options
 def answer(which: str, answers: tuple[str, ...], as_json: bool, config: Path | None) -> None:
     """Answer the agent's questions, one ANSWER each in their order; without, you are asked."""
-    with _opened(config) as book:
+    with opened(config) as book:
         found = _pending(book, which)
         asked = [q for q in found.document["call"]["input"].get("questions", []) if isinstance(q, dict)]
         if found.kind == "question" and not answers:
@@ -199,7 +218,7 @@ def answer(which: str, answers: tuple[str, ...], as_json: bool, config: Path | N
 @_options
 def cancel(which: str, reason: str, as_json: bool, config: Path | None) -> None:
     """Withdraw what waits, or what was approved and not used yet."""
-    with _opened(config) as book:
+    with opened(config) as book:
         found = book.cancel(book.get(which).id, login(), reason)
     _said(found, as_json)
 
@@ -214,7 +233,7 @@ def reconcile(which: str | None, outcome: Any, note: str, as_json: bool, config:
 
     Look first whether it had its effect: nobody else will.
     """
-    with _opened(config) as book:
+    with opened(config) as book:
         if which is None:
             book.tick()
             found = book.search(Query(states=frozenset({State.UNKNOWN, State.EXECUTING})))
@@ -241,7 +260,7 @@ def watch(seconds: float | None, as_json: bool, config: Path | None, **filters: 
     query = _query(**{**filters, "everything": True, "states": ()})
     first = _query(**filters)
     end = None if seconds is None else time.monotonic() + seconds
-    with _opened(config) as book:
+    with opened(config) as book:
         known = {a.id: _mark(a) for a in book.search(query)}
         for approval in reversed(book.search(first)):
             _changed(approval, as_json)
@@ -267,7 +286,8 @@ def _changed(approval: Approval, as_json: bool) -> None:
 
 
 @contextmanager
-def _opened(config: Path | None) -> Iterator[Approvals]:
+def opened(config: Path | None) -> Iterator[Approvals]:
+    """The approvals of these settings."""
     settings = load_config(config)
     if not settings.path(settings.audit).exists() and settings.durable:
         raise AuditError(f"{settings.path(settings.audit)}: there is no record yet; it starts with the first call")

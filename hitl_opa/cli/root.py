@@ -32,6 +32,7 @@ class Lazy(click.Group):
         "audit": "hitl_opa.cli.audit",
         "replay": "hitl_opa.cli.replay",
         "approvals": "hitl_opa.cli.approvals",
+        "grants": "hitl_opa.cli.grants",
         "metrics": "hitl_opa.cli.metrics",
         "notify": "hitl_opa.cli.notify",
         "doctor": "hitl_opa.cli.doctor",

@@ -14,6 +14,7 @@ import msgspec
 from hitl_opa.audit import Event, digest
 from hitl_opa.errors import CallRefused, EngineError, EngineTimeout, EngineUnavailable, HitlError, Undefined
 from hitl_opa.facts import read_facts
+from hitl_opa.guard.grants import scope_of
 from hitl_opa.guard.ruling import Ruling, refusal
 from hitl_opa.model import (
     Agent,
@@ -31,6 +32,7 @@ from hitl_opa.model import (
 )
 
 if TYPE_CHECKING:
+    from hitl_opa.approvals.grant import Grant
     from hitl_opa.guard.guard import Guard
 
 _encoder = msgspec.json.Encoder()
@@ -53,6 +55,7 @@ class Case:
         self.error = ""
         self.digest = ""
         self._past = past
+        self._scope = ""
         self.level = guard.config.level if level is None else level
         try:
             self.call = _placed(call)
@@ -70,9 +73,8 @@ class Case:
         now = guard.clock()
         if self._past is None:
             counters, taint = guard.sessions.before(call.session.id, self.digest)
-            approval = ApprovalFact(grant=guard.grants.covering(call, facts, now))
         else:
-            counters, taint, approval = self._past.context.counters, self._past.context.taint, ApprovalFact()
+            counters, taint = self._past.context.counters, self._past.context.taint
         return Document(
             call=about,
             facts=facts,
@@ -87,7 +89,7 @@ class Case:
                 counters=counters,
                 taint=taint,
             ),
-            approval=approval,
+            approval=ApprovalFact(),
         )
 
     def answer(self, raw: bytes) -> None:
@@ -101,6 +103,36 @@ class Case:
         if not decision.reasons:
             raise EngineError("the decision has no reasons")
         self.decision = msgspec.structs.replace(decision, policy=Policy(revision=self.guard.revision))
+
+    def grants(self) -> list[Grant]:
+        """Standing grants that might let pass what policy did not let pass alone."""
+        if self._past is not None or self.error or self.decision is None or self.decision.verdict is Verdict.ALLOW:
+            return []
+        session = self.call.session
+        self._scope = scope_of(self.call, self.document.facts)
+        now = self.guard.clock().timestamp()
+        return self.guard.grants.candidates(session.principal, session.id, self._scope, now)
+
+    def carrying(self, grant: Grant) -> bytes:
+        """The document of the call that carries this grant, for the engine."""
+        approval = ApprovalFact(grant=grant.fact(self._scope))
+        return _encoder.encode(msgspec.structs.replace(self.document, approval=approval))
+
+    def granted(self, grant: Grant, raw: bytes) -> bool:
+        """Whether policy lets the call pass that carries the grant, and there is a use left of it."""
+        alone = self.decision
+        self.answer(raw)
+        now = self.guard.clock().timestamp()
+        if (
+            self.decision is not None
+            and self.decision.verdict is Verdict.ALLOW
+            and self.guard.grants.use(grant.id, now)
+        ):
+            approval = ApprovalFact(grant=grant.fact(self._scope))
+            self.document = msgspec.structs.replace(self.document, approval=approval)
+            return True
+        self.decision = alone
+        return False
 
     def fail(self, error: Exception) -> None:
         """Deny for this error."""

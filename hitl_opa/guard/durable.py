@@ -10,6 +10,7 @@ import msgspec
 
 from hitl_opa.audit import digest
 from hitl_opa.errors import ApprovalError
+from hitl_opa.guard.grants import plan_grant, scope_of
 from hitl_opa.guard.ruling import Outcome, Ruling
 from hitl_opa.model import Verb
 
@@ -87,6 +88,8 @@ async def _use(guard: Guard, approvals: Approvals, ruling: Ruling, found: Approv
     used = approvals.consume(found.id, found.digest)
     if used is None:
         return None, f"Approval {found.id} was used by another process."
+    if used.votes and (covered := plan_grant(ruling, used.reviewers, guard.clock().timestamp())):
+        guard.grants.add(covered)
     if used.kind == "question":
         running = msgspec.structs.replace(runs, approval=used.id)
         words = f"{used.reviewers} answered."
@@ -116,7 +119,14 @@ _TOLD = {
 
 def pending(approvals: Approvals, ruling: Ruling, rationale: str, words: str) -> Outcome:
     """Keep the ask for later. The call does not run now, and the model is told what to do."""
-    found = approvals.request(binding(ruling), ruling.document, ruling.decision, ruling.id, rationale)
+    found = approvals.request(
+        binding(ruling),
+        ruling.document,
+        ruling.decision,
+        ruling.id,
+        rationale,
+        scope=scope_of(ruling.call, ruling.document.facts),
+    )
     if found.state != "pending":  # decided between two looks at it; the next try finds that
         words = f"{words} Approval {found.id} is {found.state} by now: issue the call again."
         return denied(ruling, "nobody", words.strip())

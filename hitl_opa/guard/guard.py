@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
     from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.approvals.grants import StoredGrants
     from hitl_opa.audit import Receipt
     from hitl_opa.audit.batch import Batch
 
@@ -61,7 +62,7 @@ class Guard:
         self.clock = clock or (lambda: datetime.now(UTC))
         self._log = log or open_log()
         self.sessions = Sessions()
-        self.grants = Grants()
+        self.grants: Grants | StoredGrants = Grants(audit.append) if approvals is None else approvals.grants
         self.revision = engine.describe().get("revision", "")
 
     @classmethod
@@ -123,6 +124,9 @@ class Guard:
         try:
             async with asyncio.timeout(self.config.deadline):
                 case.answer(await self.engine.evaluate(case.body))
+                for grant in case.grants():
+                    if case.granted(grant, await self.engine.evaluate(case.carrying(grant))):
+                        break
         except TimeoutError:
             case.fail(EngineTimeout(f"no decision within {self.config.deadline:g} s"))
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is a deny
@@ -137,6 +141,9 @@ class Guard:
         if case.decision is None:
             try:
                 case.answer(self.engine.evaluate_sync(case.body))
+                for grant in case.grants():
+                    if case.granted(grant, self.engine.evaluate_sync(case.carrying(grant))):
+                        break
             except Exception as error:  # noqa: BLE001 - as above
                 case.fail(error)
         return self._close(case)

@@ -11,6 +11,7 @@ import msgspec
 from hitl_opa.audit import Event, Kind, digest
 from hitl_opa.errors import EngineError
 from hitl_opa.guard import durable
+from hitl_opa.guard.grants import equal_grant, plan_grant
 from hitl_opa.guard.ruling import Outcome, Ruling
 from hitl_opa.model import Answer, Choice, Decision, Question, Reviewer, ReviewRequest, Verdict
 
@@ -75,8 +76,11 @@ async def _resolve(guard: Guard, ruling: Ruling, reviewer: Reviewer | None, rati
         words = _words(answer)
         match answer.choice:
             case Choice.APPROVE:
-                if answer.grant > 0:
-                    _grant(guard, ruling, answer.grant, reviewer.name)
+                now = guard.clock().timestamp()
+                if answer.grant > 0 and (given := equal_grant(ruling, answer.grant, reviewer.name, now)):
+                    guard.grants.add(given)
+                if covered := plan_grant(ruling, reviewer.name, now):
+                    guard.grants.add(covered)
                 return Outcome(allowed=True, input=ruling.call.input, message=words, ruling=ruling, by=by)
             case Choice.REJECT:
                 return durable.denied(ruling, by, f"The reviewer rejected this call. {words}".strip())
@@ -199,18 +203,6 @@ def _elsewhere(decision: Decision) -> bool:
     """Whether policy wants the ask decided later, though somebody is there (``dontAsk``)."""
     approval = decision.obligation("approval")
     return bool(approval and approval.properties.get("durable"))
-
-
-def _grant(guard: Guard, ruling: Ruling, seconds: float, reviewer: str) -> None:
-    """Give the standing grant that the reviewer wants, on the record first."""
-    grant = guard.grants.give(ruling.call, ruling.document.facts, ruling.decision, seconds, reviewer, guard.clock())
-    if grant is None:
-        return
-    try:
-        guard.note("note", ruling.call, grant=msgspec.to_builtins(grant))
-    except Exception:
-        guard.grants.revoke(grant.id)
-        raise
 
 
 def _approvers(ruling: Ruling) -> set[str]:

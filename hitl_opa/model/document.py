@@ -209,12 +209,32 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     taint: Taint = Taint()
 
 
+class GrantScope(msgspec.Struct, frozen=True, kw_only=True):
+    """Effects that a grant covers: of this verb on this type and place of target, and on none but ``under``:
+    a directory that ends with ``/``, or one target; ``""`` is any."""
+
+    verb: Verb
+    type: str
+    place: str
+    under: str = ""
+
+
 class GrantFact(msgspec.Struct, frozen=True, kw_only=True):
-    """The standing grant that covers this call (``id`` is ``""`` where none does): the rules it waives, who gave it."""
+    """A standing grant that may cover this call (``id`` is ``""`` where none may): the rules it waives, who gave it.
+
+    ``kind``: ``equal`` (then ``equal`` says whether this call equals the one that was granted), ``scope``
+    or ``plan``. ``tool``, ``agent`` and ``session`` are whose calls it covers, ``""`` for any.
+    """
 
     id: str = ""
+    kind: str = ""
     waives: list[str] = []
     reviewer: str = ""
+    equal: bool = False
+    tool: str = ""
+    agent: str = ""
+    session: str = ""
+    effects: list[GrantScope] = []
 
 
 class ApprovalFact(msgspec.Struct, frozen=True, kw_only=True):

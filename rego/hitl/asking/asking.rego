@@ -19,6 +19,7 @@ obligations contains o if {
 		"on_timeout": on_timeout,
 		"escalation": sort({step | some p in asked; some step in p.escalation}),
 		"durable": durable,
+		"covers": covers,
 	}}
 }
 
@@ -94,6 +95,12 @@ on_timeout := "park" if {
 		p.on_timeout == "park"
 	}
 }
+
+# METADATA
+# description: What an approved plan lets its session do without asking again; of other calls nothing.
+default covers := {}
+
+covers := data.hitl.settings.plan if input.call.kind == "plan"
 
 # Nobody is there now: the approval outlives this process, and the call waits for it elsewhere.
 default durable := false

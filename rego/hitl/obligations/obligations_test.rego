@@ -40,6 +40,7 @@ test_approval if {
 		"on_timeout": "deny",
 		"escalation": [],
 		"durable": false,
+		"covers": {},
 	}
 	one("approval") == expected with input as asking
 }
@@ -86,6 +87,7 @@ test_merged_strictest if {
 		"on_timeout": "deny",
 		"escalation": [{"after": 60, "to": ["lead"]}],
 		"durable": false,
+		"covers": {},
 	}
 }
 
@@ -127,6 +129,11 @@ allowing := object.union(data.hitl.tiers.approval.low, {"on_timeout": "allow"})
 test_low_and_reversible_may_run_though_nobody_decided if {
 	one("approval").on_timeout == "allow" with input as fixtures.agent(fixtures.reading, fixtures.sure(0.6)) with data.hitl.tiers.approval.low as allowing
 	one("approval").on_timeout == "deny" with input as fixtures.agent(fixtures.reading, fixtures.sure(0.6))
+}
+
+test_a_plan_covers_what_the_settings_say if {
+	plan := fixtures.agent(fixtures.call("ExitPlanMode", "plan", [fixtures.effect("ask", "person", "", "unknown")]), {"level": 2})
+	one("approval").covers == data.hitl.settings.plan with input as plan
 }
 
 test_durable if {
