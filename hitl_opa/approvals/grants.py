@@ -74,7 +74,7 @@ class StoredGrants:
         return (GRANT.c.revoked_at == 0) & (GRANT.c.expires_at > now) & left
 
     def _read(self, found: sql.Select[Any]) -> list[Grant]:
-        with self._store.connected() as connection:
+        with self._store.reading() as connection:
             rows = connection.execute(found).mappings().all()
         decoded = ({str(n): msgspec.json.decode(row[n]) if n in _JSON else row[n] for n in row} for row in rows)
         return [msgspec.convert(values, Grant) for values in decoded]
