@@ -4,6 +4,8 @@
 package hitl.asking
 
 import data.hitl.demands
+import data.hitl.settings
+import data.hitl.tiers
 
 # --- approval: how an ask is answered
 
@@ -23,7 +25,7 @@ obligations contains o if {
 	}}
 }
 
-base := object.union({"approvers": [], "escalation": []}, object.get(data.hitl.tiers.approval, data.hitl.combine.risk, {}))
+base := object.union({"approvers": [], "escalation": []}, object.get(tiers.approval, data.hitl.combine.risk, {}))
 
 # A rule's approval obligation states only what it tightens.
 asked contains b if b := base
@@ -48,7 +50,7 @@ approve if {
 	some type, by_verb in data.hitl.lib.at
 	some verb, by_place in by_verb
 	some place, _ in by_place
-	object.get(data.hitl.tiers.effects, [type, verb, place, "permission"], "") == "approve"
+	object.get(tiers.effects, [type, verb, place, "permission"], "") == "approve"
 }
 
 # One approver of each of these lists: two rules that name different groups both mean it.
@@ -61,8 +63,8 @@ each contains groups if {
 # Whoever the settings name may approve what needs a named approver.
 each contains groups if {
 	permission == "approve"
-	count(data.hitl.settings.approvers) > 0
-	groups := sort(data.hitl.settings.approvers)
+	count(settings.approvers) > 0
+	groups := sort(settings.approvers)
 }
 
 # METADATA

@@ -5,6 +5,8 @@
 #   3 medium, 4 high. At level 4 only floors and critical asks remain.
 package hitl.autonomy
 
+import data.hitl.settings
+
 # METADATA
 # description: The level in force; bypassPermissions is level 4 only where data allows it, and a level that does not exist is 1.
 level := 4 if bypassed
@@ -23,7 +25,7 @@ known_level if input.agent.level in {1, 2, 3, 4}
 
 bypassed if {
 	input.agent.mode == "bypassPermissions"
-	data.hitl.settings.allow_bypass == true
+	settings.allow_bypass == true
 }
 
 # METADATA
@@ -70,7 +72,7 @@ reasons contains r if {
 
 # A level without a usable risk in the settings runs nothing alone.
 within if {
-	limit := object.get(data.hitl.settings.levels, names[level], "none")
+	limit := object.get(settings.levels, names[level], "none")
 	object.get(data.hitl.lib.risk_rank, data.hitl.gather.risk, 3) <= object.get(data.hitl.lib.risk_rank, limit, -1)
 }
 

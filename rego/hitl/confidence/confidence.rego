@@ -5,6 +5,8 @@
 #   data.hitl.settings.confidence; where they are broken a human decides.
 package hitl.confidence
 
+import data.hitl.settings
+
 # METADATA
 # description: The band that the confidence falls in; `execute` where it is unknown.
 band := "execute" if not input.agent.confidence.known
@@ -28,8 +30,8 @@ reached := "clarify" if {
 
 at_least(name) if {
 	input.agent.confidence.known
-	is_number(data.hitl.settings.confidence[name])
-	input.agent.confidence.value >= data.hitl.settings.confidence[name]
+	is_number(settings.confidence[name])
+	input.agent.confidence.value >= settings.confidence[name]
 	input.agent.confidence.value <= 1
 }
 

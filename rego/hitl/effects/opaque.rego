@@ -1,5 +1,7 @@
 package hitl.effects
 
+import data.hitl.tiers
+
 # METADATA
 # title: Part of the call cannot be understood
 # custom:
@@ -56,4 +58,4 @@ reasons contains r if {
 	}
 }
 
-idle if input.call.kind in data.hitl.tiers.idle
+idle if input.call.kind in tiers.idle

@@ -6,6 +6,7 @@
 package hitl.effects
 
 import data.hitl.lib
+import data.hitl.tiers
 
 verbs := {
 	"read": "Reads",
@@ -30,7 +31,7 @@ groups contains group if {
 	some type, by_verb in data.hitl.lib.at
 	some verb, by_place in by_verb
 	some place, found in by_place
-	cell := object.get(data.hitl.tiers.effects, [type, verb, place], {})
+	cell := object.get(tiers.effects, [type, verb, place], {})
 	message := sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)])
 	group := {"cell": cell, "message": message}
 }

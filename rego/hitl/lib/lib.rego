@@ -6,6 +6,8 @@
 #   read through an import of the package. Functions may be called either way.
 package hitl.lib
 
+import data.hitl.tiers
+
 # METADATA
 # description: Orders of the words that combine; a word that is in no order is malformed.
 verdict_rank := {"allow": 0, "ask": 1, "deny": 2}
@@ -166,7 +168,7 @@ read_only if {
 	count(input.facts.opaque) == 0
 	acts
 	every verb in verbs {
-		verb in data.hitl.tiers.read_only
+		verb in tiers.read_only
 	}
 }
 

@@ -3,6 +3,8 @@
 # description: What a session may do before a person looks, from data.hitl.settings.limits; a limit of 0 is none.
 package hitl.limits
 
+import data.hitl.settings
+
 # METADATA
 # description: >-
 #   The counters that are at their limit. A limit that is no number is always reached: a broken one
@@ -10,7 +12,7 @@ package hitl.limits
 reached contains counter if {
 	some counter, value in input.context.counters
 	value > 0
-	limit := object.get(data.hitl.settings.limits, counter, "missing")
+	limit := object.get(settings.limits, counter, "missing")
 	beyond(value, limit)
 }
 

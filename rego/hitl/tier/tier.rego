@@ -7,6 +7,7 @@
 package hitl.tier
 
 import data.hitl.lib
+import data.hitl.tiers
 
 # METADATA
 # description: True for a tool of others; a server's tool is not the built-in tool that it is named after.
@@ -18,11 +19,11 @@ short := input.call.mcp.tool if input.call.mcp.server != ""
 
 short := input.call.tool if input.call.mcp.server == ""
 
-by_tool := object.get(data.hitl.tiers.tools, input.call.tool, {})
+by_tool := object.get(tiers.tools, input.call.tool, {})
 
-by_name := object.get(data.hitl.tiers.names, short, {}) if foreign
+by_name := object.get(tiers.names, short, {}) if foreign
 
-by_kind := object.get(data.hitl.tiers.kinds, input.call.kind, {}) if {
+by_kind := object.get(tiers.kinds, input.call.kind, {}) if {
 	count(input.facts.effects) > 0
 	count(input.facts.opaque) == 0
 }
@@ -51,7 +52,7 @@ cell := by_name if source == "name"
 
 cell := by_kind if source == "kind"
 
-cell := data.hitl.tiers.unknown if source == "unknown"
+cell := tiers.unknown if source == "unknown"
 said := {
 	"auto": "runs without asking",
 	"confirm": "needs a yes",
@@ -100,7 +101,7 @@ reasons contains r if {
 reasons contains r if {
 	foreign
 	source in ["kind", "unknown"]
-	some pattern, stated in data.hitl.tiers.patterns
+	some pattern, stated in tiers.patterns
 	glob.match(pattern, null, lower(short))
 	tier := usable(stated)
 	r := {

@@ -1,7 +1,10 @@
 package hitl.packs.mcp
 
+import data.hitl.settings
+import data.hitl.tiers
+
 arguments[kind] contains value if {
-	some kind, fields in data.hitl.tiers.arguments
+	some kind, fields in tiers.arguments
 	some field, value in input.call.input
 	lower(field) in fields
 }
@@ -14,13 +17,13 @@ arguments[kind] contains value if {
 #   remedy: Split nothing; let a person who may spend it approve.
 reasons contains r if {
 	not data.hitl.lib.read_only
-	amounts := {value | some value in arguments.amount; is_number(value); value >= data.hitl.settings.limits.amount}
+	amounts := {value | some value in arguments.amount; is_number(value); value >= settings.limits.amount}
 	count(amounts) > 0
 	r := {
 		"rule": "mcp.amount",
 		"verdict": "ask",
 		"risk": "critical",
-		"message": sprintf("%s moves %v; up to %v needs no such approval.", [input.call.tool, max(amounts), data.hitl.settings.limits.amount]),
+		"message": sprintf("%s moves %v; up to %v needs no such approval.", [input.call.tool, max(amounts), settings.limits.amount]),
 		"remedy": "Split nothing; let a person who may spend it approve.",
 	}
 }
@@ -33,7 +36,7 @@ reasons contains r if {
 #   remedy: Deploy through the pipeline, after review.
 reasons contains r if {
 	not data.hitl.lib.read_only
-	named := {value | some value in arguments.environment; is_string(value); lower(value) in data.hitl.tiers.production}
+	named := {value | some value in arguments.environment; is_string(value); lower(value) in tiers.production}
 	count(named) > 0
 	r := {
 		"rule": "mcp.production",
@@ -51,7 +54,7 @@ reasons contains r if {
 #   risk: high
 #   remedy: Add the domain to settings.domains if messages belong there.
 reasons contains r if {
-	count(data.hitl.settings.domains) > 0
+	count(settings.domains) > 0
 	not data.hitl.lib.read_only
 	outside := {value | some value in recipients; contains(value, "@"); not known(value)}
 	count(outside) > 0
@@ -77,6 +80,6 @@ recipients contains value if {
 }
 
 known(address) if {
-	some domain in data.hitl.settings.domains
+	some domain in settings.domains
 	endswith(lower(address), concat("", ["@", lower(domain)]))
 }

@@ -4,6 +4,7 @@
 package hitl.packs.secrets
 
 import data.hitl.lib
+import data.hitl.tiers
 
 kept := ["credentials", "env-file", "system-auth"]
 
@@ -53,7 +54,7 @@ read contains e if some e in lib.marked("secret")
 # Of the files that say who may log in, those that hold hashes and keys.
 read contains e if {
 	some e in lib.on("path", ["read", "send"], ["system-auth"])
-	some beginning in data.hitl.tiers.hashes
+	some beginning in tiers.hashes
 	startswith(e.target.real, beginning)
 }
 
