@@ -9,24 +9,12 @@ import data.hitl.settings
 
 # METADATA
 # description: The level in force; bypassPermissions is level 4 only where data allows it, and a level that does not exist is 1.
-level := 4 if bypassed
-
-level := input.agent.level if {
-	not bypassed
-	input.agent.level in {1, 2, 3, 4}
-}
-
-level := 1 if {
-	not bypassed
-	not known_level
-}
-
-known_level if input.agent.level in {1, 2, 3, 4}
-
-bypassed if {
+level := 4 if {
 	input.agent.mode == "bypassPermissions"
 	settings.allow_bypass == true
-}
+} else := input.agent.level if {
+	input.agent.level in {1, 2, 3, 4}
+} else := 1
 
 # METADATA
 # title: Nothing runs alone at level 1

@@ -16,9 +16,15 @@ stated contains r if {
 	not gather.liftable(r)
 }
 
-stated contains r if some r in data.hitl.modes.reasons
+stated contains r if {
+	input.agent.mode == "plan"
+	some r in data.hitl.modes.reasons
+}
 
-stated contains r if some r in data.hitl.confidence.reasons
+stated contains r if {
+	input.agent.confidence.known
+	some r in data.hitl.confidence.reasons
+}
 
 stated contains r if some r in faults
 
@@ -61,6 +67,7 @@ faults contains r if {
 #   risk: critical
 #   remedy: An obligation is {id, type, properties}; see the obligations that there are.
 faults contains r if {
+	data.hitl.demands.made
 	data.hitl.demands.malformed
 	r := fault("main.malformed-obligation", "A policy rule contributed something that is no obligation.", "An obligation is {id, type, properties}; see the obligations that there are.")
 }
@@ -72,6 +79,7 @@ faults contains r if {
 #   risk: critical
 #   remedy: Let one rule rewrite a call.
 faults contains r if {
+	data.hitl.demands.made
 	data.hitl.demands.rewrite_conflict
 	r := fault("main.rewrite-conflict", "Two policy rules rewrite this call differently.", "Let one rule rewrite a call.")
 }
@@ -94,6 +102,7 @@ fault(id, message, remedy) := {
 #   risk: low
 #   remedy: Approve the call.
 stated contains r if {
+	data.hitl.demands.made
 	count(data.hitl.demands.human) > 0
 	r := {
 		"rule": "main.approval-demanded",
@@ -133,10 +142,10 @@ denied if "deny" in verdicts
 #   risk: low
 #   remedy: Configure an approval store, or run the agent with a reviewer.
 nobody contains r if {
-	data.hitl.modes.alone
-	not input.context.durable
 	"ask" in verdicts
 	not denied
+	data.hitl.modes.alone
+	not input.context.durable
 	r := {
 		"rule": "modes.unattended",
 		"pack": "modes",
@@ -183,9 +192,11 @@ shown contains r if {
 generality := {"effects": 1, "tier": 2, "modes": 3, "autonomy": 4}
 
 ordered := [entry[5] |
+	verdict_rank := data.hitl.lib.verdict_rank
+	risk_rank := data.hitl.lib.risk_rank
 	some entry in sort({[
-		0 - object.get(data.hitl.lib.verdict_rank, r.verdict, 2),
-		0 - object.get(data.hitl.lib.risk_rank, r.risk, 3),
+		0 - object.get(verdict_rank, r.verdict, 2),
+		0 - object.get(risk_rank, r.risk, 3),
 		object.get(generality, r.pack, 0),
 		r.rule,
 		r.message,

@@ -13,6 +13,7 @@ faults contains r if {
 }
 
 runs_unanswered if {
+	data.hitl.demands.made
 	some p in data.hitl.demands.of("approval")
 	p.on_timeout == "allow"
 }

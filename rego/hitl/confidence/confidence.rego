@@ -9,24 +9,15 @@ import data.hitl.settings
 
 # METADATA
 # description: The band that the confidence falls in; `execute` where it is unknown.
-band := "execute" if not input.agent.confidence.known
-
-band := reached if input.agent.confidence.known
-
-default reached := "escalate"
-
-reached := "execute" if at_least("execute")
-
-reached := "monitor" if {
+band := "execute" if {
+	not input.agent.confidence.known
+} else := "execute" if {
+	at_least("execute")
+} else := "monitor" if {
 	at_least("monitor")
-	not at_least("execute")
-}
-
-reached := "clarify" if {
+} else := "clarify" if {
 	at_least("clarify")
-	not at_least("monitor")
-	not at_least("execute")
-}
+} else := "escalate"
 
 at_least(name) if {
 	input.agent.confidence.known

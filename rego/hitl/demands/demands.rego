@@ -5,9 +5,15 @@
 #   that cannot be merged denies the call: it never vanishes.
 package hitl.demands
 
+custom := data.hitl.custom.obligations
+
+# METADATA
+# description: True where rules demand anything; without it nothing else of this package need be asked.
+made if custom == custom
+
 obliged contains o if {
-	listed(data.hitl.custom.obligations)
-	some o in data.hitl.custom.obligations
+	listed(custom)
+	some o in custom
 }
 
 # METADATA
@@ -29,6 +35,26 @@ human contains o if {
 rewrite_conflict if count(of("rewrite")) > 1
 
 # METADATA
+# description: The obligations that are not merged with what policy itself demands.
+passed contains o if {
+	not rewrite_conflict
+	some p in of("rewrite")
+	o := {"id": "hitl.rewrite", "type": "rewrite", "properties": p}
+}
+
+passed contains o if {
+	pointers := {x | some p in of("redact"); some x in p.pointers}
+	count(pointers) > 0
+	o := {"id": "hitl.redact", "type": "redact", "properties": {"pointers": sort(pointers)}}
+}
+
+# Types that are not ours pass as they are: an enforcement point that does not know one denies.
+passed contains o if {
+	some o in obliged
+	not ours(o.type)
+}
+
+# METADATA
 # description: True where something was contributed that is no obligation.
 malformed if {
 	some o in obliged
@@ -36,7 +62,7 @@ malformed if {
 }
 
 malformed if {
-	obligations := data.hitl.custom.obligations
+	obligations := custom
 	not listed(obligations)
 }
 

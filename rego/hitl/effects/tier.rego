@@ -43,11 +43,12 @@ groups contains group if {
 #   risk: medium
 #   remedy: Keep the effect inside the workspace, or approve it.
 reasons contains r if {
+	permissions := data.hitl.lib.permissions
 	some group in groups
 	lib.proper(group.cell)
 	r := {
 		"rule": "effects.tier",
-		"verdict": object.get(data.hitl.lib.permissions, group.cell.permission, "ask"),
+		"verdict": permissions[group.cell.permission],
 		"risk": group.cell.risk,
 		"message": group.message,
 	}

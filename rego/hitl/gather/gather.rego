@@ -24,7 +24,7 @@ said contains r if {
 }
 
 said contains r if {
-	"path" in data.hitl.lib.types
+	"guard" in data.hitl.lib.places
 	some x in data.hitl.packs.self.reasons
 	r := object.union({"pack": "self", "remedy": "", "floor": false, "waives": []}, x)
 }
@@ -35,11 +35,13 @@ said contains r if {
 	r := object.union({"pack": "network", "remedy": "", "floor": false, "waives": []}, x)
 }
 
-networked if "host" in data.hitl.lib.types
-
-networked if count(lib.on("code", ["execute"], ["remote"])) > 0
-
-networked if count(data.hitl.lib.traits & {"reverse-shell", "listen"}) > 0
+networked if {
+	"host" in data.hitl.lib.types
+} else if {
+	"remote" in data.hitl.lib.places
+} else if {
+	count(data.hitl.lib.traits & {"reverse-shell", "listen"}) > 0
+}
 
 said contains r if {
 	count(data.hitl.lib.shared) > 0
@@ -53,13 +55,15 @@ said contains r if {
 	r := object.union({"pack": "secrets", "remedy": "", "floor": false, "waives": []}, x)
 }
 
-sensitive if count(input.facts.secrets) > 0
-
-sensitive if "secret" in data.hitl.lib.types
-
-sensitive if "secret" in data.hitl.lib.traits
-
-sensitive if count((data.hitl.lib.taken | data.hitl.lib.changed) & {"credentials", "env-file", "system-auth"}) > 0
+sensitive if {
+	count(input.facts.secrets) > 0
+} else if {
+	"secret" in data.hitl.lib.types
+} else if {
+	"secret" in data.hitl.lib.traits
+} else if {
+	count(data.hitl.lib.places & {"credentials", "env-file", "system-auth"}) > 0
+}
 
 said contains r if {
 	count(data.hitl.lib.traits) > 0
@@ -85,11 +89,13 @@ said contains r if {
 	r := object.union({"pack": "sequences", "remedy": "", "floor": false, "waives": []}, x)
 }
 
-eventful if input.context.taint.untrusted
-
-eventful if input.context.taint.secrets
-
-eventful if count(data.hitl.limits.reached) > 0
+eventful if {
+	input.context.taint.untrusted
+} else if {
+	input.context.taint.secrets
+} else if {
+	count(data.hitl.limits.reached) > 0
+}
 
 # --- what may waive: trusted servers, grants, and rules of the user's
 
@@ -106,10 +112,13 @@ foreign contains x if {
 }
 
 foreign contains x if {
-	listed(data.hitl.custom.reasons)
-	some r in data.hitl.custom.reasons
+	listed(custom)
+	some r in custom
 	x := named(r)
 }
+
+# What the user's rules say; undefined where there are none.
+custom := data.hitl.custom.reasons
 
 # METADATA
 # description: A user's reason with the fields that a rule may leave out; its pack is not its own choice.
@@ -133,7 +142,7 @@ malformed if {
 }
 
 malformed if {
-	reasons := data.hitl.custom.reasons
+	reasons := custom
 	not listed(reasons)
 }
 

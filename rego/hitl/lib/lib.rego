@@ -18,7 +18,17 @@ risk_names := ["low", "medium", "high", "critical"]
 
 # METADATA
 # description: The highest risk of these reasons; undefined where there are none.
-highest(reasons) := risk_names[max({object.get(risk_rank, r.risk, 3) | some r in reasons})]
+highest(reasons) := worst({r.risk | some r in reasons})
+
+worst(risks) := "critical" if {
+	count(risks - {"low", "medium", "high"}) > 0
+} else := "high" if {
+	"high" in risks
+} else := "medium" if {
+	"medium" in risks
+} else := "low" if {
+	"low" in risks
+}
 
 # METADATA
 # description: What each permission of a tier says of a call.
@@ -54,6 +64,13 @@ verbs contains verb if {
 types contains type if {
 	some e in input.facts.effects
 	type := e.target.type
+}
+
+# METADATA
+# description: The places of this call's effects, of whatever type.
+places contains place if {
+	some e in input.facts.effects
+	place := e.target.place
 }
 
 # METADATA

@@ -13,13 +13,14 @@ merged := array.concat([log], sort(special))
 
 # --- log: every decision is; one that does not run is worth a warning
 
-log := {"id": "hitl.log", "type": "log", "properties": {"level": "info"}} if not warned
-
-log := {"id": "hitl.log", "type": "log", "properties": {"level": "warning"}} if warned
+log := {"id": "hitl.log", "type": "log", "properties": {"level": "warning"}} if {
+	warned
+} else := {"id": "hitl.log", "type": "log", "properties": {"level": "info"}}
 
 warned if data.hitl.combine.verdict != "allow"
 
 warned if {
+	data.hitl.demands.made
 	some p in demands.of("log")
 	p.level == "warning"
 }
@@ -39,7 +40,10 @@ special contains o if {
 	o := {"id": "hitl.monitor", "type": "monitor", "properties": {"why": sort(watched)}}
 }
 
-watched contains "confidence" if data.hitl.confidence.band == "monitor"
+watched contains "confidence" if {
+	input.agent.confidence.known
+	data.hitl.confidence.band == "monitor"
+}
 
 watched contains "autonomy level 4" if {
 	data.hitl.autonomy.level == 4
@@ -47,26 +51,14 @@ watched contains "autonomy level 4" if {
 }
 
 watched contains why if {
+	data.hitl.demands.made
 	some p in demands.of("monitor")
 	why := object.get(p, "why", "rule")
 }
 
-# --- rewrite and redact come from rules alone
+# --- what comes from rules alone
 
 special contains o if {
-	not data.hitl.demands.rewrite_conflict
-	some p in demands.of("rewrite")
-	o := {"id": "hitl.rewrite", "type": "rewrite", "properties": p}
-}
-
-special contains o if {
-	pointers := {x | some p in demands.of("redact"); some x in p.pointers}
-	count(pointers) > 0
-	o := {"id": "hitl.redact", "type": "redact", "properties": {"pointers": sort(pointers)}}
-}
-
-# Types that are not ours pass as they are: an enforcement point that does not know one denies.
-special contains o if {
-	some o in data.hitl.demands.obliged
-	not demands.ours(o.type)
+	data.hitl.demands.made
+	some o in data.hitl.demands.passed
 }

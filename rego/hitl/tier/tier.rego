@@ -19,15 +19,6 @@ short := input.call.mcp.tool if input.call.mcp.server != ""
 
 short := input.call.tool if input.call.mcp.server == ""
 
-by_tool := object.get(tiers.tools, input.call.tool, {})
-
-by_name := object.get(tiers.names, short, {}) if foreign
-
-by_kind := object.get(tiers.kinds, input.call.kind, {}) if {
-	count(input.facts.effects) > 0
-	count(input.facts.opaque) == 0
-}
-
 # A function of the user's is known by name alone, a built-in tool and a server's by its full name too.
 full if not foreign
 
@@ -35,24 +26,27 @@ full if input.call.mcp.server != ""
 
 # METADATA
 # description: Where the tier comes from, the first that there is.
-source := "tool" if {
-	full
-	lib.proper(by_tool)
-} else := "name" if {
-	lib.proper(by_name)
-} else := "kind" if {
-	lib.proper(by_kind)
-} else := "unknown"
+source := found.source
 
 # METADATA
 # description: The tier in force.
-cell := by_tool if source == "tool"
+cell := found.cell
 
-cell := by_name if source == "name"
+found := {"source": "tool", "cell": listed} if {
+	full
+	listed := tiers.tools[input.call.tool]
+	lib.proper(listed)
+} else := {"source": "name", "cell": listed} if {
+	foreign
+	listed := tiers.names[short]
+	lib.proper(listed)
+} else := {"source": "kind", "cell": listed} if {
+	count(input.facts.effects) > 0
+	count(input.facts.opaque) == 0
+	listed := tiers.kinds[input.call.kind]
+	lib.proper(listed)
+} else := {"source": "unknown", "cell": tiers.unknown}
 
-cell := by_kind if source == "kind"
-
-cell := tiers.unknown if source == "unknown"
 said := {
 	"auto": "runs without asking",
 	"confirm": "needs a yes",
