@@ -66,6 +66,12 @@ class HttpReceiver:
         self.waiter = lambda: loop.call_soon_threadsafe(arrived.set)
         return arrived
 
+    def arrived(self) -> threading.Event:
+        """`arriving`, for threads."""
+        event = threading.Event()
+        self.waiter = event.set
+        return event
+
     @contextmanager
     def running(self) -> Iterator[HttpReceiver]:
         self._thread.start()

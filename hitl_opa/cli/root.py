@@ -35,6 +35,7 @@ class Lazy(click.Group):
         "grants": "hitl_opa.cli.grants",
         "metrics": "hitl_opa.cli.metrics",
         "notify": "hitl_opa.cli.notify",
+        "worker": "hitl_opa.cli.worker",
         "doctor": "hitl_opa.cli.doctor",
         "demo": "hitl_opa.cli.demo",
         "serve": "hitl_opa.cli.serve",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from hitl_opa.approvals import Approval, State
 from hitl_opa.approvals.approvals import Approvals
@@ -24,6 +26,15 @@ FIRST_WAIT, LONGEST_WAIT = 5.0, 3_600.0  # seconds between attempts
 _FINAL = frozenset(State) - {State.PENDING, State.APPROVED, State.EXECUTING, State.UNKNOWN}
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A message arrived with this title, or did not because of ``problem``."""
+
+    channel: str
+    audience: str
+    title: str
+    problem: str
+
+
 class Delivery:
     """Brings every reader of every channel up to date. May be done any number of times, by any number of
     workers: what is so already is left alone. Nothing here changes an approval."""
@@ -35,30 +46,33 @@ class Delivery:
         transports: Transports,
         directory: Directory,
         audit: AuditLog,
+        *,
+        told: Callable[[Told], None] = lambda _: None,
     ) -> None:
         self._approvals = approvals
         self._letters = letters
         self._transports = transports
         self._directory = directory
         self._audit = audit
+        self._told = told
 
-    async def once(self) -> int:
-        """Send what is due. Returns how many messages were sent, changed or found wanting. A channel that
-        fails is tried again later, and delays no other."""
-        due = await asyncio.to_thread(self._due)
+    async def once(self, window: float | None = None) -> int:
+        """Send what is due. Returns how many letters were looked at. A channel that fails is tried again later, and
+        delays no other. ``window`` in place of that of the settings."""
+        due = await asyncio.to_thread(self._due, self._transports.settings.window if window is None else window)
         by_channel: dict[str, list[Letter]] = {}
         for letter in due:
             by_channel.setdefault(letter.channel, []).append(letter)
         await asyncio.gather(*(self._bring_all(letters) for letters in by_channel.values()))
         return len(due)
 
-    def _due(self) -> list[Letter]:
+    def _due(self, window: float) -> list[Letter]:
         self._approvals.tick()
         for id in self._letters.unrouted():
             approval = self._approvals.get(id)
             found = addresses(approval, self._transports, self._directory)
             self._letters.address(id, approval.escalated, found)
-        self._letters.gather(self._transports.settings.window)
+        self._letters.gather(window)
         return self._letters.due()
 
     async def _bring_all(self, letters: list[Letter]) -> None:
@@ -73,6 +87,7 @@ class Delivery:
         asked = error.retry_after if isinstance(error, NotifyError) else 0.0
         wait = max(min(FIRST_WAIT * 2**letter.attempts, LONGEST_WAIT), min(asked, LONGEST_WAIT))
         self._letters.failed(letter.id, str(error), attempts, wait)
+        self._told(Told(channel=letter.channel, audience=letter.audience, title="", problem=str(error)))
         if attempts == GIVEN_UP:
             about = {"letter": letter.id, "channel": letter.channel, "given_up": str(attempts)}
             self._audit.append(Event(kind=Kind.NOTE, extra=about, detail={"why": str(error), "for": letter.approvals}))
@@ -93,6 +108,7 @@ class Delivery:
                 return  # another worker is sending it
             ref = await transport.send(said, letter.ref, again=letter.tried and letter.ref is None)
             self._letters.sent(letter.id, ref, said.fingerprint)
+            self._told(Told(channel=letter.channel, audience=letter.audience, title=said.title, problem=""))
         self._letters.current(letter.id, letter.stamp, closed=over or ended or transport.updates == "never")
 
     def _links(self, letter: Letter, about: list[Approval]) -> Mapping[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hitl_opa.config import Config
 from hitl_opa.errors import ConfigError
 from hitl_opa.notify.decider import Directory
-from hitl_opa.notify.delivery import Delivery
+from hitl_opa.notify.delivery import Delivery, Told
 from hitl_opa.notify.directory import SettingsDirectory
 from hitl_opa.notify.transports import Transports
 
@@ -19,16 +20,22 @@ if TYPE_CHECKING:
 
 
 def open_delivery(
-    config: Config, approvals: Approvals, audit: AuditLog, directory: Directory | None = None
+    config: Config,
+    approvals: Approvals,
+    audit: AuditLog,
+    directory: Directory | None = None,
+    *,
+    told: Callable[[Told], None] = lambda _: None,
 ) -> Delivery:
-    """What sends messages. Raises ConfigError where the settings name nobody to tell."""
+    """What sends messages; ``told`` hears of each. Raises ConfigError where the settings name nobody to tell."""
     from hitl_opa.approvals.letters import Letters
     from hitl_opa.approvals.store import Store
 
     if config.notify is None:
         raise ConfigError("hitl.yaml has no part `notify`: docs/notifications.md shows one")
     transports = Transports(config.notify, config.root)
-    return Delivery(approvals, Letters(Store(audit)), transports, directory or SettingsDirectory(config.notify), audit)
+    known = directory or SettingsDirectory(config.notify)
+    return Delivery(approvals, Letters(Store(audit)), transports, known, audit, told=told)
 
 
 def open_routes(

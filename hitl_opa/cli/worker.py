@@ -1,0 +1,105 @@
+"""``hitl-opa worker``: does what follows from approvals, wherever it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hitl_opa.cli.output import emit, say
+from hitl_opa.config import Config, load_config
+from hitl_opa.guard.opening import open_approvals, open_audit
+from hitl_opa.terminal.text import Span, spans
+
+if TYPE_CHECKING:
+    from hitl_opa.approvals.job import Handler, Job
+    from hitl_opa.approvals.worker import Step
+    from hitl_opa.notify.delivery import Told
+
+_SHORT = 8  # characters of an id
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do what there is to do now, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each thing done.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+def worker(once: bool, as_json: bool, config: Path | None) -> None:
+    """See to the clocks of approvals, and tell people of them, until interrupted.
+
+    \b
+    hitl-opa worker          beside `hitl-opa serve`, on any machine that reaches the database; more than one is fine
+    hitl-opa worker --once   for cron: also what would still wait for others of its burst
+    """
+    settings = load_config(config)
+    asyncio.run(_work(settings, once=once, says=_Says(as_json)))
+
+
+async def _work(config: Config, *, once: bool, says: _Says) -> None:
+    from hitl_opa.approvals.job import NOTIFY
+    from hitl_opa.approvals.store import Store
+    from hitl_opa.approvals.worker import Worker
+
+    with open_audit(config) as audit:
+        approvals = open_approvals(config, audit)
+        handlers: dict[str, Handler] = {NOTIFY: _nobody}
+        delivery = notifier = None
+        if config.notify is not None:
+            from hitl_opa.notify.notifier import Notifier
+            from hitl_opa.notify.opening import open_delivery
+
+            delivery = open_delivery(config, approvals, audit, told=says.letter)
+            notifier = handlers[NOTIFY] = Notifier(delivery, told=says.problem)
+        does = Worker(Store(audit), approvals, handlers, told=says.step)
+        if once:
+            await does.once()
+            if delivery is not None:
+                await delivery.once(window=0)
+            return
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        says.started("clocks" if notifier is None else "clocks and notifications")
+        await asyncio.gather(does.run(stop), *([notifier.run(stop)] if notifier else []))
+
+
+async def _nobody(job: Job) -> None:
+    """The settings name nobody to tell."""
+
+
+class _Says:
+    """Prints what was done: lines for people, or JSON."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+
+    def started(self, what: str) -> None:
+        if not self._json:
+            say(f"Sees to {what} of approvals; Ctrl-C ends it.", err=True)
+
+    def step(self, step: Step) -> None:
+        if step.kind == "notify" and step.status == "done":
+            return  # it was noted that something changed; what came of it is said by `letter`
+        if self._json:
+            emit(step)
+        elif step.kind == "clock":
+            say("clocks    ", f"{step.count} approvals expired, lapsed or were escalated")
+        else:
+            about = f"{step.approval[:_SHORT]} {step.status}" if step.approval else step.status
+            say(f"{step.kind:10}", *spans(about), *spans(f": {step.error}" if step.error else ""))
+
+    def letter(self, told: Told) -> None:
+        if self._json:
+            about = {"channel": told.channel, "for": told.audience, "title": told.title, "problem": told.problem}
+            emit({"kind": "letter", **about})
+            return
+        to = f"{told.channel}, {told.audience}" if told.audience else told.channel
+        if told.problem:
+            say(Span("not sent  ", "danger"), *spans(f"{to}: {told.problem}"))
+        else:
+            say(Span("sent      ", "green"), *spans(f"{to}: {told.title}"))
+
+    def problem(self, words: str) -> None:
+        emit({"kind": "database", "error": words}) if self._json else say(Span("waits     ", "yellow"), *spans(words))
