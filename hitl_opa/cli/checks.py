@@ -23,7 +23,7 @@ from hitl_opa.cli.settings import open_guard
 from hitl_opa.config import Config
 from hitl_opa.errors import HitlError
 from hitl_opa.guard import Guard
-from hitl_opa.guard.opening import MEMORY
+from hitl_opa.guard.opening import MEMORY, open_trust
 from hitl_opa.model import Decision, ToolCall, Verdict
 
 LIBRARIES = {
@@ -179,12 +179,13 @@ def record(config: Config) -> Iterator[Check]:
     else:
         try:
             with AuditLog.open(database, readonly=True) as log:
-                report = log.verify()
+                report = log.verify(*open_trust(config))
         except HitlError as error:
             yield _fail("record", str(error), "restore it from a backup, or move it away")
             return
         if report.ok:
-            yield Check(name="record", status="ok", detail=f"{report.records} records verify")
+            signed = f", {sum(h.signed for h in report.streams)} are signed for" if config.checkpoints else ""
+            yield Check(name="record", status="ok", detail=f"{report.records} records verify{signed}")
         else:
             yield _fail("record", f"{report.problems[0]}", "hitl-opa audit verify names all that was changed")
     parent = next(p for p in (database.parent, *database.parents) if p.exists())

@@ -13,7 +13,7 @@ from hitl_opa.audit import AuditLog, Filter
 from hitl_opa.audit.notes import Verifier
 from hitl_opa.config import Config, load_config
 from hitl_opa.errors import AuditError, ConfigError
-from hitl_opa.guard.opening import MEMORY, open_anchors, open_audit
+from hitl_opa.guard.opening import MEMORY, open_anchors, open_audit, open_trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,26 +91,20 @@ def open_to_write(config: Path | None = None, db: Path | None = None) -> AuditLo
 
 def known_keys(config: Path | None = None, files: Sequence[Path] = ()) -> list[Verifier]:
     """The public keys in ``files``, or else those of the settings; none where there are none."""
-    from hitl_opa.audit.keys import Keys, read_verifiers
+    from hitl_opa.audit.keys import read_verifiers
 
     if files:
         return [key for file in files for key in read_verifiers(_read(file).decode(errors="replace"))]
-    settings = load_config(config)
-    if settings.checkpoints is None:
-        return []
-    return Keys.load(settings.path(settings.checkpoints.keys)).verifiers()
+    return open_trust(load_config(config))[0]
 
 
 def known_notes(config: Path | None = None, places: Sequence[Path] = ()) -> list[str]:
     """The checkpoints that ``places`` (files, git repositories) keep, or else the settings' anchors."""
-    from hitl_opa.audit.anchors import Anchor, FileAnchor, GitAnchor
+    from hitl_opa.audit.anchors import FileAnchor, GitAnchor
 
-    anchors: Sequence[Anchor]
     if places:
-        anchors = [GitAnchor(path) if path.is_dir() else FileAnchor(path) for path in places]
-    else:
-        anchors = open_anchors(load_config(config))
-    return [note for anchor in anchors for note in anchor.notes()]
+        return [n for path in places for n in (GitAnchor(path) if path.is_dir() else FileAnchor(path)).notes()]
+    return [note for anchor in open_anchors(load_config(config)) for note in anchor.notes()]
 
 
 def _read(file: Path) -> bytes:

@@ -31,6 +31,7 @@ class Lazy(click.Group):
         "policy": "hitl_opa.cli.policy",
         "audit": "hitl_opa.cli.audit",
         "replay": "hitl_opa.cli.replay",
+        "report": "hitl_opa.cli.report",
         "approvals": "hitl_opa.cli.approvals",
         "grants": "hitl_opa.cli.grants",
         "metrics": "hitl_opa.cli.metrics",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.audit.anchors import Anchor
     from hitl_opa.audit.notary import Notary
+    from hitl_opa.audit.notes import Verifier
     from hitl_opa.guard.guard import Guard
     from hitl_opa.model import Engine
 
@@ -87,6 +88,16 @@ def open_anchors(config: Config) -> list[Anchor]:
         else:
             found.append(WebhookAnchor(anchor.webhook, token=anchor.token))
     return found
+
+
+def open_trust(config: Config) -> tuple[list[Verifier], list[str]]:
+    """What the record is held against: the public keys and the anchors' checkpoints. Raises AuditError."""
+    if config.checkpoints is None:
+        return [], []
+    from hitl_opa.audit.keys import Keys
+
+    keys = Keys.load(config.path(config.checkpoints.keys)).verifiers()
+    return keys, [note for anchor in open_anchors(config) for note in anchor.notes()]
 
 
 def open_approvals(config: Config, audit: AuditLog, guard: Callable[[], Guard] | None = None) -> Approvals:

@@ -29,6 +29,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """A call as recorded. ``document`` is its input document (JSON); ``said`` is None where nobody decided it.
 
+    ``agent`` is the label of who recorded it, else the principal, else the agent's id.
     ``why_not`` says what keeps it from being replayed, and ``document`` is empty then.
     """
 
@@ -105,7 +106,7 @@ def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | None) -> Reco
         id=str(leaf.get("decision_id", "")),
         at=str(leaf.get("timestamp", "")),
         session=str(ours.get("session", "")),
-        agent=str(ours.get("agent", "") or leaf.get("labels", {}).get("agent", "")),
+        agent=str(leaf.get("labels", {}).get("agent", "") or leaf.get("requested_by", "") or ours.get("agent", "")),
         tool=str(ours.get("tool", "")),
         document=document,
         said=said,

@@ -5,13 +5,10 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hitl_opa.replay import Direction, Replayed, Summary, summarise
 from hitl_opa.replay.reports import junit, markdown, sarif
-from hitl_opa.replay.reports.markdown import code, plain
 
 Make = Callable[..., Replayed]
 HOSTILE = "`x` | @octocat <img src=x onerror=alert(1)> [a](javascript:b)\n# heading\n\x1b[2J\u202e ``` </details> #1"
@@ -52,18 +49,6 @@ def test_nothing_that_an_agent_typed_formats_links_or_mentions(summary: Summary)
     assert "@octocat" not in outside
     assert "\x1b" not in html
     assert "\u202e" not in html
-
-
-@given(st.text(max_size=60))
-def test_a_code_span_holds_any_text(text: str) -> None:
-    tokens = MarkdownIt("commonmark").parseInline(code(text))[0].children or []
-    assert [token.type for token in tokens] == ["code_inline"]
-
-
-@given(st.text(max_size=60))
-def test_plain_text_has_no_meaning(text: str) -> None:
-    tokens = MarkdownIt("commonmark").parseInline(plain(text))[0].children or []
-    assert {token.type for token in tokens} <= {"text", "text_special", "softbreak"}
 
 
 def test_markdown_fits_a_comment(changed: Make) -> None:

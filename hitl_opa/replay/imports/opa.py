@@ -23,7 +23,7 @@ def decisions(event: dict[str, Any]) -> Iterator[Recorded]:
         id=str(event.get("decision_id", "")),
         at=str(event.get("timestamp", "")),
         session=str(agent.get("session", "")),
-        agent=str(agent.get("id", "") or (event.get("labels") or {}).get("agent", "")),
+        agent=str((event.get("labels") or {}).get("agent", "") or agent.get("principal", "") or agent.get("id", "")),
         tool=str(call.get("tool", "")),
         document=document,
         said=convert_decision(event.get("result")),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from hitl_opa.markdown import code, plain
 from hitl_opa.replay.summary import Direction, Example, Group, Summary
 
 _LIMIT = 60_000  # characters; a comment on GitHub may have 65,536
@@ -13,7 +13,6 @@ _TITLES = {
     Direction.TIGHTENED: "Tightened",
     Direction.OTHERWISE: "Same verdict, other rules or risk",
 }
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 def markdown(summary: Summary, *, title: str = "Policy replay") -> str:
@@ -87,17 +86,3 @@ def _example(example: Example) -> str:
     )
     where = f" ({code(example.id[:8])})" if example.id else ""
     return f"- **{before.verdict} → {after.verdict}** {code(example.tool)} {code(example.what)}{where}: {rules}"
-
-
-def code(text: str) -> str:
-    """As a code span that nothing in it can leave, in a table cell too."""
-    shown = _UNSEEN.sub(" ", text).replace("|", "¦").strip() or " "
-    ticks = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
-    padding = " " if shown.startswith("`") or shown.endswith("`") else ""
-    return f"{ticks}{padding}{shown}{padding}{ticks}"
-
-
-def plain(text: str) -> str:
-    """As text without any meaning to Markdown, HTML or GitHub."""
-    shown = _UNSEEN.sub(" ", text)
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>@~$])", r"\\\1", shown).replace("\\@", "@\u2060")
