@@ -57,7 +57,8 @@ def test_opa_coverage(opa: Callable[..., subprocess.CompletedProcess[str]]) -> N
     report = json.loads(opa("test", "--coverage", "rego").stdout)
     policies = {file: found for file, found in report["files"].items() if not file.endswith("_test.rego")}
     assert set(policies) >= {f"rego/{module}" for module in BUNDLE.modules}
-    holes = {file: found["not_covered"] for file, found in policies.items() if found["coverage"] < MIN_COVERAGE}
+    ruled = {file: found for file, found in policies.items() if "coverage" in found}  # a package may be empty
+    holes = {file: found["not_covered"] for file, found in ruled.items() if found["coverage"] < MIN_COVERAGE}
     assert not holes
     assert report["coverage"] >= MIN_COVERAGE
 

@@ -43,7 +43,7 @@ passed contains o if {
 }
 
 passed contains o if {
-	pointers := {x | some p in of("redact"); some x in p.pointers}
+	pointers := {x | some p in of("redact"); is_array(p.pointers); some x in p.pointers}
 	count(pointers) > 0
 	o := {"id": "hitl.redact", "type": "redact", "properties": {"pointers": sort(pointers)}}
 }
