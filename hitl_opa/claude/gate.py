@@ -38,7 +38,8 @@ class Gate:
     ``limit`` is how long one call may take to be settled, in seconds. ``start`` holds session_id, cwd
     and permission_mode as far as they are known before the first hook. ``own_requests`` are the
     user's PermissionRequest hooks, whose denials stand and whose other words are recorded only.
-    ``unseen`` records the end of a call that was settled in another process, where that may happen.
+    ``open`` are the calls that were settled and are not over. ``unseen`` records the end of a call that was
+    settled in another process, where that may happen.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Gate:
         limit: float,
         start: dict[str, Any],
         own_requests: Sequence[HookMatcher] = (),
+        *,
+        open: Open | None = None,
         unseen: Callable[[Guard, ToolCall, dict[str, Any]], None] | None = None,
     ) -> None:
         self._guard = guard
@@ -57,7 +60,7 @@ class Gate:
         self._limit = limit
         self._own_requests = list(own_requests)
         self._unseen = unseen
-        self._open = Open()
+        self._open = open or Open()
         self._seen = start
         self._log = open_log()
         self._outcomes = Outcomes(self._log)

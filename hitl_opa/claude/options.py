@@ -16,8 +16,9 @@ from hitl_opa.claude.desk import Desk
 from hitl_opa.claude.gate import Gate
 from hitl_opa.claude.own_hooks import OwnHooks
 from hitl_opa.claude.problems import NEUTRALISED, find_problems
-from hitl_opa.claude.servers import Servers
+from hitl_opa.claude.servers import Servers, gated
 from hitl_opa.claude.settings import always_ask, read_settings
+from hitl_opa.claude.settled import Open
 from hitl_opa.errors import ConfigError, UnsafeOptions
 from hitl_opa.guard.review import MAX_ROUNDS
 
@@ -53,6 +54,8 @@ def protect(
     principal: str | None = None,
     trust_settings: bool = False,
     trust_prompts: bool = False,
+    wait: float = 0.0,
+    pause: bool = True,
 ) -> ClaudeAgentOptions:
     """New options, all of whose tool calls ``guard`` decides; ``options`` stay as they are.
 
@@ -62,6 +65,10 @@ def protect(
     for (default: the login). ``trust_settings`` loads what ``setting_sources``, ``settings`` and
     ``plugins`` name: nobody but you may be able to change these files. ``trust_prompts`` lets the
     CLI expand ``@path`` and slash commands in prompts, which reads files that no policy sees.
+
+    With durable approvals, a call that nobody has decided on waits in its hook for ``wait`` seconds.
+    After that it is denied as pending and, with ``pause``, the agent's turn ends: `Guard.waiting` tells
+    what the session waits for, and `hitl_opa.claude.resume` goes on with it.
 
     The user's own hooks are kept: PreToolUse hooks run before policy, which decides on what they
     leave; what they deny is denied, what they allow is decided all the same. ``allowed_tools`` make
@@ -77,8 +84,9 @@ def protect(
         raise UnsafeOptions("these options cannot be guarded:\n" + "\n".join(f"  {line}" for line in problems))
     human = reviewer or guard.reviewer
     own = OwnHooks(_matchers(options, "PreToolUse"))
-    limit = _limit(guard, own, attended=human is not None)
-    servers = _servers(options, self_report)
+    limit = _limit(guard, own, attended=human is not None) + wait
+    open = Open()
+    servers = gated(_servers(options, self_report), open)
     place = Place(
         workspace=cwd,
         home=options.env.get("HOME") or str(Path.home()),
@@ -86,8 +94,20 @@ def protect(
         unattended=human is None,
     )
     strict = options.strict_mcp_config or not trust_settings
-    desk = Desk(guard, human, place, own, Confidences(confidence), Servers(servers), reports=self_report, strict=strict)
-    gate = Gate(guard, desk, place, limit, _start(options, cwd), _matchers(options, "PermissionRequest"))
+    desk = Desk(
+        guard,
+        human,
+        place,
+        own,
+        Confidences(confidence),
+        Servers(servers),
+        reports=self_report,
+        strict=strict,
+        wait=wait,
+        pause=pause,
+    )
+    requests = _matchers(options, "PermissionRequest")
+    gate = Gate(guard, desk, place, limit, _start(options, cwd), requests, open=open)
     return dataclasses.replace(
         options,
         hooks=_hooks(options, gate, limit),
@@ -96,6 +116,7 @@ def protect(
         setting_sources=options.setting_sources if trust_settings and options.setting_sources else [],
         settings=_settings(options, cwd),
         mcp_servers=servers,
+        session_store_flush="eager" if guard.approvals is not None else options.session_store_flush,
         strict_mcp_config=strict,
         max_buffer_size=options.max_buffer_size or BUFFER,
         verbatim_prompts=options.verbatim_prompts or not trust_prompts,

@@ -1,9 +1,16 @@
-"""What in-process MCP servers claim of their tools."""
+"""In-process MCP servers: what they claim of their tools, and a gate inside them."""
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from hitl_opa.claude.settled import Open
+
+CALL = "tools/call"
 Claims = dict[str, dict[str, Any]]
 """Annotations by full tool name (``mcp__server__tool``)."""
 
@@ -42,3 +49,37 @@ async def _read(name: str, instance: Any) -> Claims:
         }
     except Exception:  # noqa: BLE001 - a server that cannot be asked claims nothing, which is the strict side
         return {}
+
+
+def gated(configs: Any, open: Open) -> Any:
+    """The servers of some options, the in-process ones among them as copies that run a call only if it was allowed.
+
+    The CLI names the tool call with each request. Should it ever send one that passed no hook (as it does
+    when a deferred call is resumed), the tool itself refuses. Raises ConfigError for a server that cannot be gated.
+    """
+    if not isinstance(configs, dict):
+        return configs
+    return {name: _gated(name, config, open) for name, config in configs.items()}
+
+
+def _gated(name: str, config: Any, open: Open) -> Any:
+    if not isinstance(config, dict) or config.get("type") != "sdk":
+        return config
+    entry = config["instance"].get_request_handler(CALL)
+    if entry is None:
+        return config  # it has no tools
+    prefix = f"mcp__{re.sub(r'[^a-zA-Z0-9_-]', '_', name)}__"
+
+    async def call(context: Any, params: Any) -> Any:
+        id = str((params.meta or {}).get("claudecode/toolUseId", ""))
+        tool = prefix + re.sub(r"[^a-zA-Z0-9_-]", "_", params.name)
+        if open.start(id, tool, params.arguments or {}):
+            return await entry.handler(context, params)
+        from mcp.types import CallToolResult, TextContent
+
+        told = f"hitl-opa: {params.name} was not allowed to run on this input, so it did not."
+        return CallToolResult(content=[TextContent(type="text", text=told)], is_error=True)
+
+    server = copy.copy(config["instance"])
+    server._request_handlers = {**server._request_handlers, CALL: dataclasses.replace(entry, handler=call)}
+    return {**config, "instance": server}

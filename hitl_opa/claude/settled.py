@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hitl_opa.audit import digest
 from hitl_opa.guard.ruling import Outcome, Ruling
 
 
@@ -60,6 +61,7 @@ class Open:
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._calls: OrderedDict[str, Settled] = OrderedDict()
+        self._started: set[str] = set()
         self._lock = threading.Lock()
 
     def add(self, id: str, settled: Settled) -> None:
@@ -67,18 +69,31 @@ class Open:
             self._calls.pop(id, None)
             self._calls[id] = settled
             while len(self._calls) > self._limit:
-                self._calls.popitem(last=False)
+                self._started.discard(self._calls.popitem(last=False)[0])
 
     def get(self, id: str) -> Settled | None:
         with self._lock:
             return self._calls.get(id)
 
+    def start(self, id: str, tool: str, input: dict[str, Any]) -> bool:
+        """Whether this very call was allowed and has not been started yet."""
+        with self._lock:
+            settled = self._calls.get(id)
+            if settled is None or not settled.allowed or settled.tool != tool or id in self._started:
+                return False
+            if digest(input) != digest(settled.input):
+                return False
+            self._started.add(id)
+            return True
+
     def take(self, id: str) -> Settled | None:
         with self._lock:
+            self._started.discard(id)
             return self._calls.pop(id, None)
 
     def leave(self, session: str, agent: str) -> list[Settled]:
         """The calls of an agent that has stopped; they will not run any more."""
         with self._lock:
             ids = [i for i, s in self._calls.items() if (s.session, s.agent) == (session, agent)]
+            self._started.difference_update(ids)
             return [self._calls.pop(i) for i in ids]

@@ -10,6 +10,7 @@ import msgspec
 
 from hitl_opa.audit import digest
 from hitl_opa.errors import ApprovalError
+from hitl_opa.guard.case import call_digest
 from hitl_opa.guard.grants import plan_grant, scope_of
 from hitl_opa.guard.ruling import Outcome, Ruling
 from hitl_opa.model import Verb
@@ -24,16 +25,24 @@ MAX_CONTENT = 64 * 1024 * 1024  # bytes of a file that an approval binds to; a l
 
 
 def binding(ruling: Ruling) -> str:
-    """``sha256:…`` of what a durable approval binds to: the call (who, where, on which input), what it
-    does to what, and the content of the files that it runs or changes. Raises ApprovalError."""
-    facts = ruling.document.facts
+    """``sha256:…`` of what a durable approval binds to: the call (whose, in which run, where, on which input),
+    what it does to what, and the content of the files that it runs or changes. Raises ApprovalError.
+
+    Which agent of the run issues it is left out: a subagent is gone when its call is approved, and the
+    call is issued again by the agent that started it. Policy decides on that agent then.
+    """
+    facts, session = ruling.document.facts, ruling.call.session
+    call = ruling.digest
+    if session.agent_id:
+        session = msgspec.structs.replace(session, agent_id="")
+        call = call_digest(msgspec.structs.replace(ruling.call, session=session))
     files = sorted(
         {e.target.real for e in facts.effects if e.target.real and (e.verb in _CHANGES or e.target.type == "code")}
         | {path.real for path in facts.paths if path.access == "execute"}
     )
     return digest(
         {
-            "call": ruling.digest,
+            "call": call,
             "effects": facts.effects,
             "opaque": facts.opaque,
             "files": {name: _content(Path(name)) for name in files},

@@ -41,7 +41,7 @@ class Gates:
 
 
 def documents(guard: Guard) -> list[dict[str, Any]]:
-    engine: Any = guard._engine
+    engine: Any = guard.engine
     asked: list[dict[str, Any]] = engine.asked
     return asked
 
