@@ -5,5 +5,7 @@ from __future__ import annotations
 from hitl_opa.claude.callback import CallbackReviewer
 from hitl_opa.claude.confidence import ConfidenceSource
 from hitl_opa.claude.options import protect
+from hitl_opa.claude.resume import NotDecided, Resumer, resume
+from hitl_opa.claude.transcripts import FileSessionStore
 
-__all__ = ["CallbackReviewer", "ConfidenceSource", "protect"]
+__all__ = ["CallbackReviewer", "ConfidenceSource", "FileSessionStore", "NotDecided", "Resumer", "protect", "resume"]

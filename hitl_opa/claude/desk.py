@@ -25,8 +25,10 @@ QUESTION = "AskUserQuestion"
 class Desk:
     """Settles calls for `Gate`. Raises CallRefused for what is no call; the gate turns that into a deny.
 
-    ``wait``: seconds that a call may wait for somebody to decide on its approval. ``questions``: whether
-    the model's own questions are answered here, and not by whoever sits at the CLI.
+    ``wait``: seconds that a call may wait for somebody to decide on its approval; ``pause``: whether one that
+    goes on waiting ends the turn of the main agent (a subagent's would end without a word to the one that
+    started it). ``questions``: whether the model's own questions are answered here, and not by whoever sits
+    at the CLI.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Desk:
         reports: bool,
         strict: bool,
         wait: float = 0.0,
+        pause: bool = False,
         questions: bool = True,
     ) -> None:
         self._guard = guard
@@ -52,6 +55,7 @@ class Desk:
         self._reports = reports
         self._strict = strict
         self._wait = wait
+        self._pause = pause
         self._questions = questions
 
     async def settle(self, hook: dict[str, Any], tool_use_id: str | None, context: Any) -> Settled:
@@ -83,7 +87,9 @@ class Desk:
         message = "\n".join(heard.message)
         if not outcome.allowed:
             self._guard.close_call(outcome.ruling, "blocked")
-            return Settled.of(outcome, message=message)
+            pause = self._pause and outcome.pending and not call.session.agent_id
+            stop = f"Waiting for approval {outcome.pending}." if pause else None
+            return msgspec.structs.replace(Settled.of(outcome, message=message), stop=stop)
         settled = Settled.of(outcome, answers=outcome.answers, message=message)
         words = [*heard.context, *([settled.context] if settled.context else [])]
         return msgspec.structs.replace(settled, context="\n".join(words))

@@ -25,6 +25,7 @@ from hitl_opa.model import Decision, Engine, Reviewer, ToolCall, Verdict
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions
 
+    from hitl_opa.approvals.approval import Approval
     from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.approvals.grants import StoredGrants
     from hitl_opa.audit import Receipt
@@ -282,6 +283,16 @@ class Guard:
         )
 
     # --- hosts
+
+    def waiting(self, session: str) -> list[Approval]:
+        """What a session waits for, oldest first. Raises ApprovalError or AuditError."""
+        if self.approvals is None:
+            return []
+        from hitl_opa.approvals.approval import Query
+        from hitl_opa.approvals.states import State
+
+        query = Query(states=frozenset({State.PENDING}), session=session, limit=1_000)
+        return sorted(self.approvals.search(query), key=lambda approval: approval.requested_at)
 
     def protect(self, options: ClaudeAgentOptions, **settings: Any) -> ClaudeAgentOptions:
         """New Claude Agent SDK options whose every tool call passes this guard; see `hitl_opa.claude.protect`."""

@@ -10,7 +10,7 @@ Everything is offline. `hitl_opa.testing.plugin` is the pytest plugin with fixtu
 
 from __future__ import annotations
 
-from hitl_opa.testing.agent import AgentCall, AgentRun, run_agent
+from hitl_opa.testing.agent import AgentCall, AgentRun, resume_agent, run_agent
 from hitl_opa.testing.model import ScriptedModel
 from hitl_opa.testing.reviewer import ScriptedReviewer
 from hitl_opa.testing.sandbox import Sandbox
@@ -23,6 +23,7 @@ __all__ = [
     "ScriptedModel",
     "ScriptedReviewer",
     "ToolResult",
+    "resume_agent",
     "run_agent",
     "text",
     "tool_results",

@@ -113,6 +113,40 @@ async def run_agent(
             box.__exit__()
 
 
+async def resume_agent(
+    session: str,
+    turns: Iterable[Turn],
+    options: ClaudeAgentOptions | None = None,
+    *,
+    guard: Guard,
+    sandbox: Sandbox,
+    agents: Mapping[str, Iterable[Turn]] | None = None,
+    timeout: float = 60.0,
+    **settings: Any,
+) -> AgentRun:
+    """As `run_agent`, going on with a session that stopped at an approval: see `hitl_opa.claude.resume`."""
+    from claude_agent_sdk import CanUseToolShadowedWarning, ClaudeAgentOptions
+
+    from hitl_opa.claude import resume
+
+    with ScriptedModel(turns, agents=agents) as model, warnings.catch_warnings():
+        warnings.simplefilter("ignore", CanUseToolShadowedWarning)
+        given = options or ClaudeAgentOptions()
+        ready = dataclasses.replace(given, cwd=given.cwd or sandbox.cwd, env={**sandbox.env(model.url), **given.env})
+        seen = _Seen()
+        messages: list[Message] = []
+        error: Exception | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                async for message in resume(guard, session, seen.watch(ready), **settings):
+                    messages.append(message)
+        except TimeoutError:
+            raise TimeoutError(f"the agent had not ended after {timeout:g} s; it said {messages[-3:]!r}") from None
+        except Exception as raised:  # noqa: BLE001 - as above
+            error = raised
+        return AgentRun(calls=seen.calls(model), messages=messages, error=error, model=model, sandbox=sandbox)
+
+
 async def _drive(
     options: ClaudeAgentOptions,
     prompt: str,

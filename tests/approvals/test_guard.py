@@ -82,7 +82,6 @@ async def test_the_document_says_that_approvals_are_kept(make_guard: Make, call:
         {"tool": "Monitor"},
         {"session": Session(id="s2", principal="anna")},
         {"session": Session(id="s1", principal="bob")},
-        {"session": Session(id="s1", principal="anna", agent_id="sub")},
     ],
 )
 async def test_it_binds_to_the_call(make_guard: Make, approvals: Approvals, call: ToolCall, other: Any) -> None:
@@ -91,6 +90,18 @@ async def test_it_binds_to_the_call(make_guard: Make, approvals: Approvals, call
     approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
     assert not (await tries(guard, msgspec.structs.replace(call, **other))).allowed
     assert (await tries(guard, call)).allowed
+
+
+async def test_a_subagents_call_runs_when_the_run_issues_it_again(
+    make_guard: Make, approvals: Approvals, call: ToolCall
+) -> None:
+    guard = make_guard(ask())
+    sub = msgspec.structs.replace(call, session=msgspec.structs.replace(call.session, agent_id="gone"))
+    await tries(guard, sub)
+    assert only(approvals).agent == "gone"
+    approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
+    assert (await tries(guard, call)).allowed
+    assert not (await tries(guard, sub)).allowed  # it is used up
 
 
 async def test_it_binds_to_the_script(make_guard: Make, approvals: Approvals, call: ToolCall) -> None:

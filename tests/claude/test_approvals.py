@@ -43,7 +43,7 @@ async def test_asked_today_approved_later_run_once(agent: Any, sandbox: Sandbox,
     async def session(**resumed: Any) -> Any:
         turn = tool_use("Bash", _id=f"toolu_{next(ids)}", command="echo once >> ran")
         async with Guard.open(config) as guard:  # each time what another process would open
-            return await agent(turn, options=ClaudeAgentOptions(**resumed), guard=guard)
+            return await agent(turn, options=ClaudeAgentOptions(**resumed), guard=guard, pause=False)
 
     first = await session()
     assert sandbox.files() == set()
