@@ -138,7 +138,7 @@ async def test_the_table_can_fail(agent: Any, guard: Guard, sandbox: Sandbox) ->
 
 async def test_mode_changes_at_run_time(agent: Any, guard: Guard, sandbox: Sandbox) -> None:
     """Policy hears the mode that holds at each call, and decides whatever it is."""
-    engine: Any = guard._engine
+    engine: Any = guard.engine
     modes = ["acceptEdits", "plan", "dontAsk", "auto", "default"]
     reached: list[str] = []
 

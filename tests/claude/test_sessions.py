@@ -35,7 +35,7 @@ BYPASS = ClaudeAgentOptions(permission_mode="bypassPermissions")
 
 def asked(guard: Guard) -> list[dict[str, Any]]:
     """The documents that the engine saw."""
-    engine: Any = guard._engine
+    engine: Any = guard.engine
     documents: list[dict[str, Any]] = engine.asked
     return documents
 
