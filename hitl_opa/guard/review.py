@@ -13,6 +13,7 @@ from hitl_opa.errors import EngineError
 from hitl_opa.guard import durable
 from hitl_opa.guard.grants import equal_grant, plan_grant
 from hitl_opa.guard.ruling import Outcome, Ruling
+from hitl_opa.guard.sitting import barred
 from hitl_opa.model import Answer, Choice, Decision, Question, Reviewer, ReviewRequest, Verdict
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def request_for(ruling: Ruling, rationale: str) -> ReviewRequest:
 
 async def _ask(guard: Guard, ruling: Ruling, reviewer: Reviewer, rationale: str) -> tuple[Answer | None, str, bool]:
     """The reviewer's recorded answer, or None, why there is none that counts, and whether one may come later."""
-    refused, later = _barred(ruling, reviewer), False
+    refused, later = await barred(guard, ruling, reviewer), False
     if refused:
         return None, refused, ruling.decision.obligation("approval") is not None
     request = request_for(ruling, rationale)
@@ -208,21 +209,3 @@ def _elsewhere(decision: Decision) -> bool:
 def _approvers(ruling: Ruling) -> set[str]:
     approval = ruling.decision.obligation("approval")
     return set(approval.properties.get("approvers", [])) if approval else set()
-
-
-def _barred(ruling: Ruling, reviewer: Reviewer) -> str:
-    """Why this reviewer may not approve this call, ``""`` where they may."""
-    approval = ruling.decision.obligation("approval")
-    if approval is None:
-        return "Policy asks, but says not how it is approved; the call is denied."
-    quorum = approval.properties.get("quorum", 1)
-    if quorum != 1:
-        return f"This call needs {quorum} approvers; one person at a terminal cannot approve it."
-    approvers = _approvers(ruling)
-    if not approvers:
-        return ""
-    if reviewer.name not in approvers and not approvers & reviewer.groups:
-        return f"This call needs an approver of {', '.join(sorted(approvers))}."
-    if reviewer.name and reviewer.name == ruling.call.session.principal:
-        return "Nobody approves their own agent's call where policy names approvers."
-    return ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from doubles import Says, ask, decision
+from doubles import FakeEngine, Says, ask, decision
 
 from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.approvals import Approvals
@@ -40,17 +40,9 @@ def make(audit: AuditLog, clock: Any) -> Make:
     """A guard over an engine that answers as told, and approvals that it keeps and that ask it."""
 
     def make(answer: Any) -> tuple[Guard, Approvals]:
-        from doubles import FakeEngine, referee
-
-        class Engine(FakeEngine):
-            def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
-                if entrypoint:
-                    return referee()._policy().engine.evaluate_sync(document, entrypoint)
-                return super().evaluate_sync(document)
-
         approvals = Approvals.open(audit, redact=redact, clock=clock, referee=GuardReferee(lambda: guard))
         guard = Guard(
-            engine=Engine(answer), audit=audit, config=Config(attended=0.05), approvals=approvals, clock=clock
+            engine=FakeEngine(answer), audit=audit, config=Config(attended=0.05), approvals=approvals, clock=clock
         )
         return guard, approvals
 

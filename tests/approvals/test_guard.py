@@ -271,6 +271,37 @@ async def test_functions_use_them_too(make_guard: Make, approvals: Approvals) ->
     assert State.EXECUTED in {a.state for a in approvals.listed(frozenset(State))}
 
 
+async def test_a_policy_push_voids_only_what_became_stricter(tmp_path: Path, call: ToolCall) -> None:
+    """The shipped policies, with other data: another revision for every process that comes later."""
+    change = msgspec.structs.replace(call, tool="Write", input={"file_path": "x", "content": "y"})
+
+    def guard(**tiers: Any) -> Guard:
+        return Guard.open(Config(durable=True, level=2, root=str(tmp_path), data={"tiers": {"approval": tiers}}))
+
+    async def outcome(opened: Guard) -> tuple[str, Outcome]:
+        async with opened:
+            return opened.revision, await tries(opened, change)
+
+    first, asked = await outcome(guard())
+    second, again = await outcome(guard(low={"expires_in": 77}))
+    assert first != second
+    assert again.pending == asked.pending  # what waits goes on waiting
+    async with guard() as opened:
+        assert opened.approvals is not None
+        opened.approvals.vote(asked.pending, Person(name="rita"), approves=True)
+    _, stricter = await outcome(guard(medium={"quorum": 2}))
+    assert not stricter.allowed
+    assert f"Approval {asked.pending} is void" in stricter.message
+    async with guard() as opened:
+        assert opened.approvals is not None
+        waiting = (await tries(opened, change)).pending
+        opened.approvals.cancel(waiting, "rita")
+        waiting = (await tries(opened, change)).pending
+        opened.approvals.vote(waiting, Person(name="rita"), approves=True)
+    _, milder = await outcome(guard(medium={"expires_in": 60, "execution_expires_in": 60}))
+    assert (milder.allowed, milder.ruling.approval) == (True, waiting)
+
+
 def test_a_record_in_memory_keeps_none(tmp_path: Path) -> None:
     (tmp_path / "hitl.yaml").write_text("durable: true\naudit: ':memory:'\n")
     with pytest.raises(ConfigError, match="on disk"):

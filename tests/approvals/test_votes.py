@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from doubles import FakeEngine, referee
+from doubles import APPROVES, FakeEngine, Says, ask, referee
 from waiting import request
 
 from hitl_opa.approvals import Approval, Person, Query, State
@@ -15,11 +15,25 @@ from hitl_opa.engines import open_isolated, open_opa
 from hitl_opa.errors import ApprovalError, EngineError, EngineUnavailable, Undefined
 from hitl_opa.guard import Guard
 from hitl_opa.guard.referee import GuardReferee
-from hitl_opa.model import Ballot, Judgement
+from hitl_opa.model import Ballot, Judgement, Session, ToolCall
 from hitl_opa.policy.bundle import load_bundle
 from hitl_opa.policy.files import write_files
 
 RITA = Person(name="rita")
+
+
+class Junk(FakeEngine):
+    """Says ``vote`` of votes, whatever it is."""
+
+    def __init__(self, vote: bytes, *answers: Any) -> None:
+        super().__init__(*answers)
+        self.vote = vote
+
+    async def evaluate(self, document: bytes, entrypoint: str = "") -> bytes:
+        return self.vote if entrypoint else await super().evaluate(document)
+
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
+        return self.vote if entrypoint else super().evaluate_sync(document)
 
 
 def under(audit: AuditLog, clock: Any, judge: Any) -> Approvals:
@@ -77,10 +91,41 @@ def test_a_judgement_that_cannot_be_is_none(audit: AuditLog, clock: Any) -> None
     "answer", [b"{}", b"[]", b"no", b'{"counts": true}', b'{"counts": "yes", "outcome": "approved"}']
 )
 def test_junk_from_an_engine_is_an_error(audit: AuditLog, clock: Any, answer: bytes) -> None:
-    guard = Guard(engine=FakeEngine(answer), audit=audit)
+    guard = Guard(engine=Junk(answer), audit=audit)
     approvals = Approvals.open(audit, redact=lambda v: v, clock=clock, referee=GuardReferee(lambda: guard))
     with pytest.raises(ApprovalError, match="could not judge"):
         approvals.vote(request(approvals).id, RITA, approves=True)
+
+
+async def test_nor_does_it_let_anybody_approve_in_the_session(audit: AuditLog) -> None:
+    engine = Junk(b'{"counts": true}', ask())
+    guard = Guard(engine=engine, audit=audit)
+    outcome = await guard.resolve(await guard.rule(ToolCall(tool="Bash", input={"command": "x"})), Says(APPROVES))
+    assert not outcome.allowed
+    assert "Policy could not say whether rita may approve" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("properties", "name", "says"),
+    [
+        ({"quorum": 2}, "rita", "more people than the one who is there"),
+        ({"approvers": ["sre"]}, "rita", "needs an approver of sre"),
+        ({"approvers": ["anna", "sre"]}, "anna", "own agent's call"),
+        ({"risk": "critical", "approvers": ["rita"]}, "rita", "more people"),
+        ({}, "", "role reviewer"),
+        ({"quorum": "two"}, "rita", "makes no sense"),
+    ],
+)
+async def test_policy_says_who_may_approve_in_the_session(
+    audit: AuditLog, properties: dict[str, Any], name: str, says: str
+) -> None:
+    guard = Guard(engine=FakeEngine(ask(**properties)), audit=audit)
+    call = ToolCall(tool="Bash", input={"command": "x"}, session=Session(principal="anna"))
+    reviewer = Says(APPROVES, name=name)
+    outcome = await guard.resolve(await guard.rule(call), reviewer)
+    assert not outcome.allowed
+    assert says in outcome.message
+    assert reviewer.shown == []
 
 
 def test_what_is_refused_is_on_the_record(approvals: Approvals, audit: AuditLog) -> None:

@@ -158,6 +158,7 @@ several if input.matter.quorum > 1
 #   risk: critical
 #   remedy: Decide as a person.
 refusals contains r if {
+	input.voter.name != ""
 	input.voter.name == input.matter.agent
 	r := {"rule": "approvals.agent", "message": "An agent does not decide on its own calls."}
 }

@@ -119,7 +119,7 @@ test_an_agent_decides_nothing if {
 test_roles if {
 	vote.rule == "approvals.role" with input as ballot({"voter": {"roles": ["viewer"]}})
 	vote.rule == "approvals.role" with input as ballot({"voter": {"roles": []}, "approves": false})
-	vote.rule == "approvals.role" with input as ballot({"voter": {"name": ""}})
+	vote.rule == "approvals.role" with input as ballot({"voter": {"name": ""}, "matter": {"agent": ""}})
 	vote == counts("approved") with input as ballot({"voter": {"roles": ["admin", "viewer"]}})
 }
 
