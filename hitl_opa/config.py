@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +108,45 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("checkpoints: every must be 1 or more, and seconds above 0")
 
 
+class OidcProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where people log in to the inbox. ``client_secret``: the name of an environment variable, as ``${NAME}``.
+
+    ``roles``: role here -> groups there that have it (``{reviewer: [sre]}``). ``redirect``: the address of
+    ``/inbox/oidc/back`` as the provider knows it, where a proxy hides ours.
+    """
+
+    name: str = "single sign-on"
+    issuer: str
+    client_id: str
+    client_secret: str = ""
+    scopes: tuple[str, ...] = ("groups",)
+    groups_claim: str = "groups"
+    name_claim: str = "email"
+    roles: dict[str, list[str]]
+    redirect: str = ""
+
+    def secret(self) -> str:
+        """The client's secret. Raises ConfigError where the variable is not set."""
+        if not self.client_secret.startswith("${"):
+            return self.client_secret
+        name = self.client_secret[2:-1]
+        if name not in os.environ:
+            raise ConfigError(f"inbox.oidc.client_secret: the environment variable {name} is not set")
+        return os.environ[name]
+
+
+class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The reviewers' inbox. ``idle`` and ``lifetime`` of a login, in seconds."""
+
+    idle: float = 3_600.0
+    lifetime: float = 43_200.0
+    oidc: OidcProvider | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.idle <= self.lifetime:
+            raise ValueError("inbox: idle is above 0 and at most lifetime, in seconds")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``hitl.yaml`` holds; every field has a default, and an unknown one is an error.
 
@@ -152,6 +192,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where the numbers of ``hitl-opa metrics`` should be, in place of the defaults."""
     keys: list[Key] = []
     """API keys of the decision API (``hitl-opa serve``)."""
+    inbox: Inbox = Inbox()
+    """The reviewers' inbox (``hitl-opa serve`` with ``durable: true``)."""
     notify: Notify | None = None
     """Who is told of approvals, and how."""
     root: str = ""

@@ -34,6 +34,7 @@ class Lazy(click.Group):
         "report": "hitl_opa.cli.report",
         "approvals": "hitl_opa.cli.approvals",
         "grants": "hitl_opa.cli.grants",
+        "users": "hitl_opa.cli.users",
         "metrics": "hitl_opa.cli.metrics",
         "notify": "hitl_opa.cli.notify",
         "worker": "hitl_opa.cli.worker",

@@ -66,6 +66,8 @@ def serve(host: str, port: int, workers: int, unix: Path | None, **settings: Any
     sockets = [listen(host, port)]
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"hitl-opa: {guard.describe()} on http://{shown}:{sockets[0].getsockname()[1]}", err=True)
+    if guard.approvals is not None:
+        click.echo(f"hitl-opa: the inbox on http://{shown}:{sockets[0].getsockname()[1]}/inbox", err=True)
     if local:
         path = unix or config.path(SOCKET)
         sockets.append(listen_locally(path))

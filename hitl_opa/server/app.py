@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
@@ -21,12 +22,15 @@ from hitl_opa.server.openapi import openapi
 PROBE = ToolCall(tool="AskUserQuestion", input={"questions": []}, id="healthz")
 
 
-def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = False) -> Starlette:
+def create_app(
+    guard: Guard, *, hooks: Answer | None = None, socket: bool = False, more: Sequence[BaseRoute] = ()
+) -> Starlette:
     """The decision API over this guard. Raises ConfigError where nobody could use it: the settings list no key.
 
     ``hooks`` answers Claude Code's hooks; with ``socket`` it is served on a Unix socket too, which takes no key.
+    ``more``: what else is served, the inbox for one.
     """
-    if not guard.config.keys and not socket:
+    if not guard.config.keys and not socket and not more:
         raise ConfigError("the decision API needs at least one key; make one with: hitl-opa keys new NAME")
     decisions = Decisions(guard)
     schema = openapi(version("hitl-opa"))
@@ -48,6 +52,7 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
     return Starlette(
         routes=[
             *routes,
+            *more,
             Route("/v1/decisions", decisions.decide, methods=["POST"]),
             Route("/v1/data/hitl/main/decision", decisions.opa, methods=["POST"]),
             Route("/healthz", healthz),
