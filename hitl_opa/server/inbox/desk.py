@@ -201,7 +201,7 @@ class Desk:
     async def _brought(self, request: Request, visitor: Visitor, form: FormData) -> tuple[Approval, float]:
         """The approval that a form is about, and for how many milliseconds its page was open."""
         found = await asyncio.to_thread(self._approvals.get, request.path_params["id"])
-        opened, _, mark = _text(form, "opened").partition(".")
+        opened, _, mark = _text(form, "opened").rpartition(".")
         honest = hmac.compare_digest(mark.encode(), visitor.token("opened", found.id, opened).encode())
         look = (self._visitors.now() - float(opened)) * 1000 if honest and opened else 0.0
         return found, max(0.0, look)

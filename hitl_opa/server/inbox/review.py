@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hitl_opa.approvals import Approval, State
 from hitl_opa.model import Document, ToolCall
 from hitl_opa.server.inbox.visitor import Visitor
 from hitl_opa.terminal.edits import change
+from hitl_opa.terminal.text import hidden
 from hitl_opa.terminal.words import happenings, setting, shorten
 
 MOST_SAID = 12  # sentences before the rest is folded away
@@ -70,7 +72,7 @@ def page(approval: Approval, visitor: Visitor, similar: Approval | None, now: fl
         "questions": _questions(document) if question else [],
         "careful": approval.risk in HIGH,
         "phrase": phrase(approval),
-        "editable": msgspec.json.format(msgspec.json.encode(document.call.input), indent=2).decode(),
+        "editable": _spelled(msgspec.json.format(msgspec.json.encode(document.call.input), indent=2).decode()),
         "categories": CATEGORIES,
         "can_decide": pending and reviewer and not question,
         "can_edit": pending and reviewer and approval.kind == "call",
@@ -130,6 +132,11 @@ def given(input: dict[str, Any]) -> list[tuple[str, str]]:
         (name, value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value)).decode())
         for name, value in input.items()
     ]
+
+
+def _spelled(text: str) -> str:
+    """JSON in which nothing is invisible, and which still means the same."""
+    return "".join(json.dumps(c)[1:-1] if hidden(c) and c != "\n" else c for c in text)
 
 
 def _call(document: Document) -> ToolCall:
