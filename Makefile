@@ -68,6 +68,10 @@ quality: $(VENV)/.dev ## Rates on labelled calls: make quality CORPORA=directory
 	@test -n "$(CORPORA)" || { echo 'say where the labelled calls are: make quality CORPORA=directory'; exit 2; }
 	$(BIN)/python benchmarks/quality.py $(CORPORA) --write docs/policy-quality.md
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## The pictures of the documentation, from a real browser (chromium)
+	$(BIN)/python scripts/screenshots.py
+
 .PHONY: opa
 opa: $(OPA) ## Get opa v1.22.2 into .opa/
 
@@ -87,7 +91,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.installed
 	@echo 'Installing the development tools ...'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[apprise,metrics,notify,server]' --group dev
 	@touch $@
 
 .PHONY: clean

@@ -49,13 +49,15 @@ function watch() {
   const note = document.getElementById("read-first");
   yes.setAttribute("aria-disabled", "true");
   note.hidden = false;
+  const bar = document.querySelector(".decide");
+  const covered = getComputedStyle(bar).position === "sticky" ? Math.min(bar.offsetHeight, innerHeight / 2) : 0;
   const observer = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     yes.removeAttribute("aria-disabled");
     yes.dataset.read = "yes";
     note.hidden = true;
     observer.disconnect();
-  }, { rootMargin: `0px 0px -${document.querySelector(".decide").offsetHeight}px 0px` });
+  }, { rootMargin: `0px 0px -${covered}px 0px` });
   observer.observe(end);
 }
 document.addEventListener("click", (event) => {
