@@ -14,7 +14,6 @@ from hitl_opa.errors import ConfigError
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.routing import BaseRoute
 
     from hitl_opa.guard import Guard
 
@@ -41,18 +40,7 @@ def application(guard: Guard, *, socket: bool = False) -> Starlette:
     from hitl_opa.claude.code.hooks import CodeHooks
     from hitl_opa.server import create_app
 
-    return create_app(guard, hooks=CodeHooks(guard).said, socket=socket, more=_pages(guard))
-
-
-def _pages(guard: Guard) -> list[BaseRoute]:
-    """The inbox, where approvals are kept."""
-    if guard.approvals is None:
-        return []
-    from hitl_opa.approvals.accounts import Accounts
-    from hitl_opa.approvals.store import Store
-    from hitl_opa.server.inbox import inbox_routes
-
-    return inbox_routes(guard.approvals, Accounts(Store(guard.audit)), guard.audit, guard.config.inbox)
+    return create_app(guard, hooks=CodeHooks(guard).said, socket=socket)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -10,27 +9,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from hitl_opa.approvals.accounts import Accounts
+from hitl_opa.approvals.store import Store
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
+from hitl_opa.notify.directory import AccountsDirectory
 from hitl_opa.notify.opening import open_routes
 from hitl_opa.server.approvals import ApprovalsApi
 from hitl_opa.server.decisions import Decisions, Refused, refused
 from hitl_opa.server.hooks import Answer, Hooks
+from hitl_opa.server.metrics import Metrics
 from hitl_opa.server.openapi import openapi
 
 PROBE = ToolCall(tool="AskUserQuestion", input={"questions": []}, id="healthz")
 
 
-def create_app(
-    guard: Guard, *, hooks: Answer | None = None, socket: bool = False, more: Sequence[BaseRoute] = ()
-) -> Starlette:
-    """The decision API over this guard. Raises ConfigError where nobody could use it: the settings list no key.
+def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = False) -> Starlette:
+    """The decision API over this guard, and where approvals are kept, theirs and the inbox.
 
     ``hooks`` answers Claude Code's hooks; with ``socket`` it is served on a Unix socket too, which takes no key.
-    ``more``: what else is served, the inbox for one.
+    Raises ConfigError where nobody could use it: the settings list no key.
     """
-    if not guard.config.keys and not socket and not more:
+    if not guard.config.keys and not socket and guard.approvals is None:
         raise ConfigError("the decision API needs at least one key; make one with: hitl-opa keys new NAME")
     decisions = Decisions(guard)
     schema = openapi(version("hitl-opa"))
@@ -45,14 +46,22 @@ def create_app(
     async def schema_json(_: Request) -> Response:
         return JSONResponse(schema)
 
-    routes = [Route("/hooks/claude-code", Hooks(guard, hooks).post, methods=["POST"])] if hooks is not None else []
+    routes: list[BaseRoute] = (
+        [Route("/hooks/claude-code", Hooks(guard, hooks).post, methods=["POST"])] if hooks is not None else []
+    )
     if guard.approvals is not None:
+        from hitl_opa.server.inbox import inbox_routes
+
+        accounts = Accounts(Store(guard.audit))
         routes += ApprovalsApi(guard, guard.approvals).routes
-        routes += open_routes(guard.config, guard.approvals, guard.audit)
+        routes += open_routes(
+            guard.config, guard.approvals, guard.audit, AccountsDirectory(accounts, guard.config.notify)
+        )
+        routes += inbox_routes(guard.approvals, accounts, guard.audit, guard.config.inbox)
     return Starlette(
         routes=[
             *routes,
-            *more,
+            *Metrics(guard).routes,
             Route("/v1/decisions", decisions.decide, methods=["POST"]),
             Route("/v1/data/hitl/main/decision", decisions.opa, methods=["POST"]),
             Route("/healthz", healthz),
