@@ -15,6 +15,7 @@ from hitl_opa.approvals.ballots import ballot_of, counting, judged, place
 from hitl_opa.approvals.clocks import advance
 from hitl_opa.approvals.grant import Grant, grant_of
 from hitl_opa.approvals.grants import StoredGrants
+from hitl_opa.approvals.leases import Leases
 from hitl_opa.approvals.states import LIVE, State
 from hitl_opa.approvals.store import Store, Transaction
 from hitl_opa.approvals.terms import Terms, stricter, terms_of
@@ -64,6 +65,11 @@ class Approvals:
     ) -> Approvals:
         """The approvals in the file of this record; their tables are made where they are missing."""
         return cls(Store(audit), redact=redact, clock=clock, referee=referee)
+
+    @property
+    def leases(self) -> Leases:
+        """Who goes on with a session just now."""
+        return Leases(self.store, self._clock)
 
     # --- the agent's side
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from hitl_opa.claude.callback import CallbackReviewer
 from hitl_opa.claude.confidence import ConfidenceSource
 from hitl_opa.claude.options import protect
-from hitl_opa.claude.resume import NotDecided, Resumer, resume
+from hitl_opa.claude.resume import NotDecided, Resumer, SessionBusy, resume
 from hitl_opa.claude.transcripts import FileSessionStore
 
-__all__ = ["CallbackReviewer", "ConfidenceSource", "FileSessionStore", "NotDecided", "Resumer", "protect", "resume"]
+__all__ = [
+    "CallbackReviewer",
+    "ConfidenceSource",
+    "FileSessionStore",
+    "NotDecided",
+    "Resumer",
+    "SessionBusy",
+    "protect",
+    "resume",
+]

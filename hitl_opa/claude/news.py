@@ -25,8 +25,9 @@ MARK = "resumed"
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """The approvals of a session: ``decided`` since it was told last, oldest first; ``waiting`` for people; and
-    ``unsure``, used by calls whose end nobody recorded."""
+    ``unsure``, used by calls whose end nobody recorded. ``first`` is the id of its first one, ``""`` for none."""
 
+    first: str = ""
     decided: list[Approval] = []
     waiting: list[Approval] = []
     unsure: list[Approval] = []
@@ -40,6 +41,7 @@ def news_of(guard: Guard, session: str) -> News:
     found.sort(key=lambda approval: approval.requested_at)
     told = _told(guard, session)
     return News(
+        first=found[0].id if found else "",
         decided=[a for a in found if a.state is State.APPROVED or (a.state in AGAINST and a.id not in told)],
         waiting=[a for a in found if a.state is State.PENDING],
         unsure=[a for a in found if a.state in USED],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hitl_opa.cli.output import emit, say
+from hitl_opa.cli.resuming import resuming
 from hitl_opa.config import Config, load_config
 from hitl_opa.guard.opening import open_approvals, open_audit
 from hitl_opa.terminal.text import Span, spans
@@ -24,27 +25,35 @@ _SHORT = 8  # characters of an id
 
 @click.command()
 @click.option("--once", is_flag=True, help="Do what there is to do now, and end.")
+@click.option(
+    "--resume",
+    metavar="FILE.py:FUNCTION",
+    help="Go on with Claude sessions too: the function returns a session's ClaudeAgentOptions, by its id.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each thing done.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
-def worker(once: bool, as_json: bool, config: Path | None) -> None:
-    """See to the clocks of approvals, and tell people of them, until interrupted.
+def worker(once: bool, resume: str | None, as_json: bool, config: Path | None) -> None:
+    """See to the clocks of approvals, tell people of them, and go on with sessions, until interrupted.
 
     \b
     hitl-opa worker          beside `hitl-opa serve`, on any machine that reaches the database; more than one is fine
     hitl-opa worker --once   for cron: also what would still wait for others of its burst
+    hitl-opa worker --resume agent.py:options
     """
     settings = load_config(config)
-    asyncio.run(_work(settings, once=once, says=_Says(as_json)))
+    asyncio.run(_work(settings, once=once, resume=resume, says=_Says(as_json)))
 
 
-async def _work(config: Config, *, once: bool, says: _Says) -> None:
-    from hitl_opa.approvals.job import NOTIFY
+async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) -> None:
+    from hitl_opa.approvals.job import NOTIFY, RESUME
     from hitl_opa.approvals.store import Store
     from hitl_opa.approvals.worker import Worker
 
-    with open_audit(config) as audit:
+    with open_audit(config) as audit, resuming(config, resume) as resumer:
         approvals = open_approvals(config, audit)
         handlers: dict[str, Handler] = {NOTIFY: _nobody}
+        if resumer is not None:
+            handlers[RESUME] = resumer
         delivery = notifier = None
         if config.notify is not None:
             from hitl_opa.notify.notifier import Notifier
@@ -61,7 +70,8 @@ async def _work(config: Config, *, once: bool, says: _Says) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        says.started("clocks" if notifier is None else "clocks and notifications")
+        parts = ["clocks", *(["notifications"] if notifier else []), *(["sessions"] if resumer else [])]
+        says.started(" and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts))
         await asyncio.gather(does.run(stop), *([notifier.run(stop)] if notifier else []))
 
 

@@ -15,10 +15,12 @@ from claude_agent_sdk import ClaudeAgentOptions, create_sdk_mcp_server, tool
 from pytest import FixtureRequest  # noqa: PT013 - as a type
 
 from hitl_opa.approvals.approval import Approval, Person
+from hitl_opa.approvals.job import RESUME
 from hitl_opa.approvals.states import State
-from hitl_opa.claude import NotDecided, Resumer, resume
+from hitl_opa.approvals.worker import Step, Worker
+from hitl_opa.claude import NotDecided, Resumer, SessionBusy, resume
 from hitl_opa.guard import Guard
-from hitl_opa.testing import AgentRun, Sandbox, resume_agent, run_agent, tool_use
+from hitl_opa.testing import AgentRun, Sandbox, ScriptedModel, resume_agent, run_agent, tool_use
 from hitl_opa.testing.turns import flat
 
 pytestmark = pytest.mark.cli
@@ -178,20 +180,41 @@ async def test_a_call_waits_in_its_hook_while_somebody_decides(guard: Guard, san
 
 
 async def test_a_worker_goes_on_with_it(guard: Guard, sandbox: Sandbox) -> None:
-    from hitl_opa.testing import ScriptedModel
-
-    session, (asked,), _ = await first(guard, sandbox, write("a", "t1"))
+    session, waiting, _ = await first(guard, sandbox, write("a", "t1"), write("b", "t2"))
     heard: list[str] = []
 
     async def hear(of: str, message: Any) -> None:
         heard.append(of)
 
-    with ScriptedModel([write("a", "u1"), "done"]) as model:
+    assert guard.approvals is not None
+    store = guard.approvals.store
+    with ScriptedModel([write("a", "u1"), write("b", "u2"), "done"]) as model:
         options = ClaudeAgentOptions(cwd=sandbox.cwd, env=sandbox.env(model.url))
+        steps: list[Step] = []
         resumer = Resumer(guard, lambda _: options, heard=hear)
-        assert not await resumer(asked)  # it waits
-        vote(guard, asked)
-        assert await resumer(asked)
-        assert not await resumer(asked)  # a job that comes twice
-    assert sandbox.files() == {"a"}
+        worker = Worker(store, guard.approvals, {RESUME: resumer}, told=steps.append)
+        assert await worker.once() == 0  # nothing was decided
+        for approval in waiting:
+            vote(guard, approval)
+        assert await worker.once() == 2  # at the same time, and one session
+        assert [step.status for step in steps] == ["done", "done"], steps
+        assert await worker.once() == 0
+    assert sandbox.files() == {"a", "b"}
     assert set(heard) == {session}
+
+
+async def test_one_process_at_a_time_goes_on_with_a_session(guard: Guard, sandbox: Sandbox) -> None:
+    session, waiting, _ = await first(guard, sandbox, write("a", "t1"))
+    vote(guard, waiting[0])
+    assert guard.approvals is not None
+    other = guard.approvals.leases.take(waiting[0].id, 60)
+    assert other is not None
+    assert guard.approvals.leases.take(waiting[0].id, 60) is None
+    with pytest.raises(SessionBusy):
+        await anext(resume(guard, session, ClaudeAgentOptions()))
+    assert guard.approvals.leases.extend(other, 60)
+    guard.approvals.leases.end(other)
+    run = await resume_agent(session, [write("a", "u1"), "done"], guard=guard, sandbox=sandbox)
+    assert run.error is None
+    assert sandbox.files() == {"a"}
+    assert not guard.approvals.leases.extend(other, 60)
