@@ -15,6 +15,7 @@ import msgspec
 from hitl_opa.audit import Report
 from hitl_opa.cli.audit import show_report
 from hitl_opa.cli.output import emit, heading, say, table, verdict
+from hitl_opa.cli.pause import Pause, Paused
 from hitl_opa.cli.scene import Colleague, Scene
 from hitl_opa.cli.settings import LEVELS
 from hitl_opa.cli.watch import Seen, WatchedLog, Watcher
@@ -49,7 +50,8 @@ def demo(level: int, live: str | None, as_json: bool) -> None:
 
     The agent reads, writes, touches .env, tries `rm -rf /`, asks a question and deploys. Each call
     is shown with its decision, who decided, its risk and rule; then the same calls at the other
-    levels; then the record, verified. Exit code 1 if anything ran that should not have.
+    levels; then an agent asks and its process ends, until a person decides and another process goes
+    on; then the record, verified. Exit code 1 if anything ran that should not have.
     """
     if live is not None and as_json:
         raise click.UsageError("--live is for people: it has no --json")
@@ -83,7 +85,9 @@ class _Demo:
             report = guard.audit.verify()
         finally:
             await guard.close()
-        faults = self._faults(calls, report) + said
+        pause = Pause(self._scene.sandbox.root / "pause", quiet=self._quiet) if live is None else None
+        paused = await asyncio.to_thread(pause.play) if pause is not None else Paused()
+        faults = self._faults(calls, report) + said + paused.faults
         seconds = time.monotonic() - started
         if self._quiet:
             emit(
@@ -93,6 +97,7 @@ class _Demo:
                     "level": self._level,
                     "calls": calls,
                     "levels": levels,
+                    "pause": paused,
                     "audit": {"ok": report.ok, **msgspec.to_builtins(report)},
                     "seconds": round(seconds, 1),
                 }

@@ -23,7 +23,7 @@ GOOD = Report(records=1, erased=0, streams=[], problems=[])
 def demo(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     given = {**os.environ, "COLUMNS": "80", "TERM": "dumb", **env}
     return subprocess.run(
-        [*HITL, "demo", *arguments], cwd=cwd, env=given, capture_output=True, text=True, timeout=150, check=False
+        [*HITL, "demo", *arguments], cwd=cwd, env=given, capture_output=True, text=True, timeout=170, check=False
     )
 
 
@@ -50,6 +50,8 @@ def test_the_guides_gate(tmp_path: Path) -> None:
     assert said["levels"][5] == ["deny"] * 4
     assert said["levels"][2] == ["ask", "ask", "allow", "allow"]
     assert said["audit"]["ok"]
+    pause = said["pause"]
+    assert (pause["before"], pause["after"], pause["state"]) == ([], ["production"], "executed")
     assert said["audit"]["streams"][0]["root"]
 
 
@@ -67,6 +69,9 @@ def test_in_a_log_of_80_columns(tmp_path: Path) -> None:
         "answered by demo (scripted): staging",
         "The same calls at each autonomy level",
         "nothing ran that was denied or rejected",
+        "asked to deploy to production, and has ended",
+        "$ hitl-opa approvals approve",
+        "executed; an equal call would be asked about again",
         "verified",
     ):
         assert part in result.stdout
