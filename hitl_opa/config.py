@@ -98,7 +98,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Checkpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """That the record is signed: with the ``keys`` in a file, every so many records and so many ``seconds``."""
 
-    keys: str = ".hitl/audit-keys.json"
+    keys: str = "~/.config/hitl-opa/audit.key"
     every: int = 1000
     seconds: float = 60.0
     anchors: list[Anchor] = []
@@ -106,6 +106,10 @@ class Checkpoints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if self.every < 1 or not self.seconds > 0:
             raise ValueError("checkpoints: every must be 1 or more, and seconds above 0")
+        if not self.keys.endswith("audit.key"):
+            raise ValueError(
+                "checkpoints: the name of the file of keys ends with audit.key: so policy keeps it from agents"
+            )
 
 
 class OidcProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

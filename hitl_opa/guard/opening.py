@@ -125,7 +125,7 @@ def known(config: Config) -> Known:
         own.append(config.path(config.audit).parent)
     package = Path(__file__).resolve().parent.parent
     if config.checkpoints is not None:
-        own.append(config.path(config.checkpoints.keys))
+        # not the keys: they are known as credentials by their name, which is stricter when they are read
         own += [config.path(place) for a in config.checkpoints.anchors if (place := a.file or a.git)]
     protected = [str(p) for p in own] + [str(config.path(p)) for p in config.protect] + [str(package), str(shipped())]
     return Known(

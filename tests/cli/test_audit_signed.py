@@ -22,7 +22,7 @@ def signed(run: Any, tmp_path: Path) -> Path:
     """A project with a signed record of three calls of two sessions, anchored in a file."""
     run("init", "--level", "3")
     with (tmp_path / "hitl.yaml").open("a") as settings:
-        settings.write("\ncheckpoints:\n  keys: keys/audit.json\n  anchors:\n  - file: anchor.jsonl\n")
+        settings.write("\ncheckpoints:\n  keys: keys/audit.key\n  anchors:\n  - file: anchor.jsonl\n")
     assert run("audit", "key", "new", "--name", "log").exit_code == 0
     guard = Guard.open()
     for number, command in enumerate(("ls", "rm -rf /", "echo Needle")):
@@ -39,10 +39,11 @@ def change(database: Path, sql: str) -> None:
     connection.close()
 
 
-def test_keys(run: Any, tmp_path: Path) -> None:
+def test_keys(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     made = json.loads(run("audit", "key", "new", "--json").stdout)
     file = Path(made["file"])
-    assert file == tmp_path / ".hitl" / "audit-keys.json"
+    assert file == tmp_path / ".config" / "hitl-opa" / "audit.key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert made["public"].startswith("hitl-opa/")
     again = run("audit", "key", "new")
@@ -56,7 +57,7 @@ def test_keys(run: Any, tmp_path: Path) -> None:
 
 
 def test_a_guard_that_should_sign_and_cannot_does_not_open(run: Any, tmp_path: Path) -> None:
-    (tmp_path / "hitl.yaml").write_text("checkpoints: {}\n")
+    (tmp_path / "hitl.yaml").write_text("checkpoints: {keys: audit.key}\n")
     with pytest.raises(AuditError, match="hitl-opa audit key new"):
         Guard.open()
 
@@ -189,3 +190,10 @@ def test_an_anchor_in_git(run: Any, signed: Path, tmp_path: Path) -> None:
     change(signed, "DELETE FROM audit_stream")
     change(signed, "DELETE FROM audit_checkpoint")
     assert "records 0-2" in run("audit", "verify", "--key", "public", "--anchor", "anchors").output
+
+
+def test_a_key_that_policy_would_not_know_is_refused(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "hitl.yaml").write_text("checkpoints: {keys: keys.json}\n")
+    result = run("audit", "key", "new")
+    assert result.exit_code == 2
+    assert "ends with audit.key" in result.stderr
