@@ -175,7 +175,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``process`` evaluates policies in a process of their own that is killed at the deadline and replaced
     when it dies: for policies that one does not trust."""
     audit: str = ".hitl/hitl.db"
-    """The database of the record; ``":memory:"`` keeps it in this process only."""
+    """The database of the record, a SQLite file; ``":memory:"`` keeps it in this process only."""
+    database: str = ""
+    """A PostgreSQL database (``postgresql://…``) that holds the record in place of ``audit``, for several machines."""
     checkpoints: Checkpoints | None = None
     """Sign the record, so that what is cut off or rewritten shows; without it nothing is signed."""
     deadline: float = 5.0
@@ -208,8 +210,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"level is {self.level}: autonomy levels are 1, 2, 3 and 4")
         if not (self.deadline > 0 and self.attended >= 0):
             raise ValueError("deadline must be above 0 and attended 0 or more, both in seconds")
-        if self.durable and self.audit == ":memory:":
+        if self.database and not self.database.startswith(("postgresql://", "postgres://")):
+            raise ValueError("database is the URL of a PostgreSQL database, postgresql://…; a SQLite file is `audit`")
+        if self.durable and self.record == ":memory:":
             raise ValueError("durable approvals need a record on disk, and audit is ':memory:'")
+
+    @property
+    def record(self) -> str:
+        """Where the record is: a file's absolute path, ``:memory:``, or a URL."""
+        if self.database:
+            return self.database
+        return self.audit if self.audit == ":memory:" else str(self.path(self.audit))
 
     def path(self, value: str) -> Path:
         """``value`` as an absolute path."""

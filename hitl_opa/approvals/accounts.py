@@ -9,29 +9,12 @@ import msgspec
 import sqlalchemy as sql
 
 from hitl_opa.approvals.store import Store
+from hitl_opa.approvals.tables import ACCOUNT, LOGIN
 from hitl_opa.errors import ApprovalError
 
 Role = Literal["viewer", "reviewer", "admin"]
 ROLES: tuple[str, ...] = get_args(Role)
 """What an account may do: look; decide too; look after accounts, grants and the rest too."""
-
-_tables = sql.MetaData()
-_account = sql.Table(
-    "account",
-    _tables,
-    sql.Column("name", sql.Text, primary_key=True),
-    *(sql.Column(name, sql.Text, nullable=False) for name in ("role", "groups", "password", "subject")),
-    sql.Column("disabled", sql.Boolean, nullable=False),
-    sql.Column("created_at", sql.Double, nullable=False),
-)
-_login = sql.Table(
-    "login",
-    _tables,
-    sql.Column("id", sql.Text, primary_key=True),
-    *(sql.Column(name, sql.Text, nullable=False) for name in ("account", "auth")),
-    *(sql.Column(name, sql.Double, nullable=False) for name in ("created_at", "seen_at", "authenticated_at")),
-)
-sql.Index("login_by_account", _login.c.account)
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +48,6 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        with store.connected() as connection:
-            _tables.create_all(connection)
 
     # --- people
 
@@ -78,30 +59,30 @@ class Accounts:
             raise ApprovalError("an account needs a name of 1 to 200 printable characters, without blanks around it")
         values = {"name": name, "password": password, "subject": subject, "disabled": False, "created_at": now}
         with self._store.connected() as connection:
-            if connection.execute(sql.select(_account.c.name).where(_account.c.name == name)).first():
+            if connection.execute(sql.select(ACCOUNT.c.name).where(ACCOUNT.c.name == name)).first():
                 raise ApprovalError(f"there is an account {name!r} already")
-            connection.execute(_account.insert().values(**values, role=_role(role), groups=_groups(groups)))
+            connection.execute(ACCOUNT.insert().values(**values, role=_role(role), groups=_groups(groups)))
         return self.get(name)
 
     def get(self, name: str) -> Account:
         """The account of this name. Raises ApprovalError where there is none."""
-        found = self._first(_account.c.name == name)
+        found = self._first(ACCOUNT.c.name == name)
         if found is None:
             raise ApprovalError(f"there is no account {name!r}: see `hitl-opa users list`")
         return found
 
     def find(self, name: str) -> Account | None:
         """The account of this name."""
-        return self._first(_account.c.name == name)
+        return self._first(ACCOUNT.c.name == name)
 
     def of_subject(self, subject: str) -> Account | None:
         """The account of somebody who logs in elsewhere."""
-        return self._first(_account.c.subject == subject) if subject else None
+        return self._first(ACCOUNT.c.subject == subject) if subject else None
 
     def listed(self) -> list[Account]:
         """All accounts, by name."""
         with self._store.connected() as connection:
-            rows = connection.execute(sql.select(_account).order_by(_account.c.name)).mappings().all()
+            rows = connection.execute(sql.select(ACCOUNT).order_by(ACCOUNT.c.name)).mappings().all()
         return [_account_of(row) for row in rows]
 
     def change(self, name: str, **values: Any) -> Account:
@@ -111,17 +92,17 @@ class Accounts:
         if "role" in values:
             values["role"] = _role(values["role"])
         with self._store.connected() as connection:
-            changed = connection.execute(_account.update().where(_account.c.name == name).values(**values)).rowcount
+            changed = connection.execute(ACCOUNT.update().where(ACCOUNT.c.name == name).values(**values)).rowcount
             if changed and ("password" in values or values.get("disabled")):
-                connection.execute(_login.delete().where(_login.c.account == name))
+                connection.execute(LOGIN.delete().where(LOGIN.c.account == name))
         return self.get(name)
 
     def remove(self, name: str) -> None:
         """The account and its logins; what they decided stays on the record."""
         self.get(name)
         with self._store.connected() as connection:
-            connection.execute(_login.delete().where(_login.c.account == name))
-            connection.execute(_account.delete().where(_account.c.name == name))
+            connection.execute(LOGIN.delete().where(LOGIN.c.account == name))
+            connection.execute(ACCOUNT.delete().where(ACCOUNT.c.name == name))
 
     # --- logins
 
@@ -129,45 +110,43 @@ class Accounts:
         """A new login, under the digest of a secret that only its browser has."""
         login = Login(id=id, account=account, auth=auth, created_at=now, seen_at=now, authenticated_at=now)
         with self._store.connected() as connection:
-            connection.execute(_login.insert().values(msgspec.structs.asdict(login)))
+            connection.execute(LOGIN.insert().values(msgspec.structs.asdict(login)))
         return login
 
     def logged_in(self, id: str, now: float, *, idle: float, lifetime: float) -> tuple[Login, Account] | None:
         """The login and its account, None where there is none that still holds. Looking keeps it from going idle."""
         with self._store.connected() as connection:
-            row = connection.execute(sql.select(_login).where(_login.c.id == id)).mappings().first()
+            row = connection.execute(sql.select(LOGIN).where(LOGIN.c.id == id)).mappings().first()
             if row is None:
                 return None
             login = Login(**row)
-            account = (
-                connection.execute(sql.select(_account).where(_account.c.name == login.account)).mappings().first()
-            )
+            account = connection.execute(sql.select(ACCOUNT).where(ACCOUNT.c.name == login.account)).mappings().first()
             over = now - login.seen_at > idle or now - login.created_at > lifetime
             if over or account is None or account["disabled"]:
-                connection.execute(_login.delete().where(_login.c.id == id))
+                connection.execute(LOGIN.delete().where(LOGIN.c.id == id))
                 return None
             if now - login.seen_at > idle / 20:  # not at every look: looks are many
-                connection.execute(_login.update().where(_login.c.id == id).values(seen_at=now))
+                connection.execute(LOGIN.update().where(LOGIN.c.id == id).values(seen_at=now))
         return login, _account_of(account)
 
     def authenticated(self, id: str, now: float) -> None:
         """They have just shown again who they are."""
         with self._store.connected() as connection:
-            connection.execute(_login.update().where(_login.c.id == id).values(authenticated_at=now, seen_at=now))
+            connection.execute(LOGIN.update().where(LOGIN.c.id == id).values(authenticated_at=now, seen_at=now))
 
     def log_out(self, id: str) -> None:
         """End one login."""
         with self._store.connected() as connection:
-            connection.execute(_login.delete().where(_login.c.id == id))
+            connection.execute(LOGIN.delete().where(LOGIN.c.id == id))
 
     def log_out_everywhere(self, account: str) -> None:
         """End all logins of an account."""
         with self._store.connected() as connection:
-            connection.execute(_login.delete().where(_login.c.account == account))
+            connection.execute(LOGIN.delete().where(LOGIN.c.account == account))
 
     def _first(self, where: sql.ColumnElement[bool]) -> Account | None:
         with self._store.connected() as connection:
-            row = connection.execute(sql.select(_account).where(where)).mappings().first()
+            row = connection.execute(sql.select(ACCOUNT).where(where)).mappings().first()
         return None if row is None else _account_of(row)
 
 

@@ -1,15 +1,14 @@
 """Approvals in a database, beside the record: every change and its leaf are one transaction.
 
-The only module that knows SQLAlchemy. The rows live in the record's own SQLite file, so that a change
-of state is on record exactly when it happened.
+The rows live in the record's own database, so that a change of state is on record exactly when it happened.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import sqlalchemy as sql
@@ -19,104 +18,131 @@ from hitl_opa.approvals.approval import Approval, Query, Vote
 from hitl_opa.approvals.clocks import due_at
 from hitl_opa.approvals.job import NOTIFY, RESUME
 from hitl_opa.approvals.states import State, may_move
-from hitl_opa.approvals.tables import APPROVAL, IS_LIVE, JOB, METADATA, SCHEMA, VOTE
-from hitl_opa.approvals.wakeups import Polling, Wakeups
-from hitl_opa.audit import AuditLog, Event, database
+from hitl_opa.approvals.tables import APPROVAL, IS_LIVE, JOB, VOTE
+from hitl_opa.approvals.wakeups import Listening, Polling, Wakeups
+from hitl_opa.audit import AuditLog, Event
+from hitl_opa.database import MEMORY
 from hitl_opa.errors import ApprovalError
-
-SCHEMA_VERSION = 4
-_MEMORY = ":memory:"
 
 _LIVE_FIRST = (IS_LIVE.desc(), APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
 
 DECIDED = frozenset({State.APPROVED, State.DENIED, State.EXPIRED, State.CANCELLED})
 """States in which a session that waits can go on."""
 
-_POLL = 0.5  # seconds
+_POLL = 0.5  # seconds from one look to the next, where nobody tells
+_BACKSTOP = 5.0  # seconds, where somebody does
+_AT_ONCE = 500  # values in a list that every database takes
 _JSON = ("terms", "document", "decision", "edited", "edit", "answers")
 
 
 class Store:
-    """Approvals in the file of ``audit``. May be shared by threads and processes; forks are harmless.
+    """Approvals in the database of ``audit``. May be shared by threads and processes; forks are harmless.
 
-    Every use opens a connection of its own: approvals are rare, and connections must not cross forks.
+    Every use has a connection of its own: approvals are rare, and connections must not cross forks.
     Raises ApprovalError, AuditError or AuditBusy, and then nothing was changed.
     """
 
     def __init__(self, audit: AuditLog) -> None:
-        if audit.path == _MEMORY:
+        if audit.path == MEMORY:
             raise ApprovalError("durable approvals need a record on disk: the settings keep it in memory only")
         self.audit = audit
+        self._database = database = audit.database
+        options: dict[str, Any] = {"use_native_hstore": False, "pool_size": 8, "max_overflow": 24}
         self._engine = sql.create_engine(
-            "sqlite+pysqlite://", creator=lambda: database.connect(audit.path, audit.timeout), poolclass=NullPool
+            database.dialect,
+            creator=lambda: database.connect(audit.timeout),
+            **(options if database.pooled else {"poolclass": NullPool}),
         )
-        with self._transaction() as connection:
-            self._prepare(connection)
+        audit.closers.append(self._engine.dispose)
+        self._pid = os.getpid()
+        with self._transaction(lock=False):
+            pass  # what is wrong with the database shows now
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         """A transaction that has the write lock: what is read in it stays true until it ends."""
         with self._transaction() as connection:
-            yield Transaction(connection, self.audit, self.wake)
+            yield Transaction(connection, self)
+
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """A transaction for reading, which waits for nobody where the database can do without."""
+        with self._transaction(lock=False) as connection:
+            yield Transaction(connection, self)
 
     def connected(self, *, lock: bool = True) -> AbstractContextManager[sql.Connection]:
         """A transaction for tables that stand beside the approvals; it has the write lock unless it needs none."""
-        return self._transaction()
+        return self._transaction(lock=lock)
 
     def reading(self) -> AbstractContextManager[sql.Connection]:
-        """A transaction that changes nothing, on what is there now."""
-        return self._transaction()
+        """A transaction that changes nothing, on what is there now; it waits for nobody where that can be had."""
+        return self._transaction(lock=False)
 
     def wake(self, connection: sql.Connection) -> None:
         """Tell workers, once this commits, that there is something to do."""
+        self._database.wake(driver(connection).cursor())
 
     @contextmanager
     def wakeups(self) -> Iterator[Wakeups]:
-        """What tells a worker that there may be something to do."""
-        yield Polling(_POLL)
+        """What tells a worker that there may be something to do. Raises AuditError."""
+        listening = self._database.listen(self.audit.timeout)
+        if listening is None:
+            yield Polling(_POLL)
+            return
+        try:
+            yield Listening(listening, _BACKSTOP, self._database)
+        finally:
+            listening.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sql.Connection]:
-        path = self.audit.path
+    def _transaction(self, *, lock: bool = True) -> Iterator[sql.Connection]:
+        if self._pid != os.getpid():  # connections of the process that forked are not ours
+            self._engine.dispose(close=False)
+            self._pid = os.getpid()
+        database = self._database
         try:
-            with self._engine.connect() as connection:
-                raw = _driver(connection)
-                database.begin(raw, self.audit.timeout)
+            with self._connected(lock) as connection:
+                raw = driver(connection)
                 try:
                     yield connection
-                    raw.execute("COMMIT")
+                    database.commit(raw)
                 finally:
-                    if raw.in_transaction:
-                        raw.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            raise database.explain(error, path) from error
+                    if not database.rollback(raw):
+                        connection.invalidate()
+        except database.errors as error:
+            raise database.explain(error) from error
         except sql.exc.DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error):
-                raise database.explain(error.orig, path) from error
-            raise ApprovalError(f"the approvals in {path} cannot be used: {error}") from error
+            if isinstance(error.orig, database.errors):
+                raise database.explain(error.orig) from error
+            raise ApprovalError(f"the approvals in {database.name} cannot be used: {error}") from error
 
-    def _prepare(self, connection: sql.Connection) -> None:
-        """Make the tables where they are missing; refuse those of another version."""
-        found = set(sql.inspect(connection).get_table_names()) & set(METADATA.tables)
-        if not found:
-            METADATA.create_all(connection)
-            connection.execute(SCHEMA.insert().values(version=SCHEMA_VERSION))
-            return
-        versions = list(connection.execute(sql.select(SCHEMA.c.version)).scalars()) if SCHEMA.name in found else []
-        if versions != [SCHEMA_VERSION] or found != set(METADATA.tables):
-            raise ApprovalError(
-                f"the approvals in {self.audit.path} have schema version {versions or 'none'}, this hitl-opa uses "
-                f"{SCHEMA_VERSION}; use the hitl-opa that wrote them, or another audit file"
-            )
+    @contextmanager
+    def _connected(self, lock: bool) -> Iterator[sql.Connection]:
+        """A connection in a new transaction."""
+        database = self._database
+        connection = self._engine.connect()
+        try:
+            try:
+                database.begin(driver(connection), self.audit.timeout, lock=lock)
+            except database.errors:
+                if database.rollback(driver(connection)):
+                    raise
+                connection.invalidate()  # it was kept while the server was restarted: take a new one
+                self._engine.dispose()
+                connection.close()
+                connection = self._engine.connect()
+                database.begin(driver(connection), self.audit.timeout, lock=lock)
+            yield connection
+        finally:
+            connection.close()
 
 
 class Transaction:
     """What can be done to approvals, each change together with its event for the record."""
 
-    def __init__(self, connection: sql.Connection, audit: AuditLog, wake: Callable[[sql.Connection], None]) -> None:
+    def __init__(self, connection: sql.Connection, store: Store) -> None:
         self._connection = connection
-        self._audit = audit
-        self._wake = wake
+        self._store = store
 
     def get(self, id: str) -> Approval | None:
         """The approval with this id."""
@@ -208,25 +234,32 @@ class Transaction:
         if self._connection.execute(JOB.update().where(mine).values(again)).rowcount == 0:
             new = {"wanted": 1, "attempt": 0, "failures": 0, "run_at": 0.0, "lease_until": 0.0}
             self._connection.execute(JOB.insert().values(kind=kind, approval=id, error="", dead=False, **new))
-        self._wake(self._connection)
+        self._store.wake(self._connection)
 
     def record(self, event: Event) -> None:
         """An event on the record, in this transaction."""
-        self._audit.append(event, cursor=_driver(self._connection).cursor())
+        self._store.audit.append(event, cursor=driver(self._connection).cursor())
 
     def _found(
         self, where: sql.ColumnElement[bool], limit: int | None = None, order: Iterable[Any] = _LIVE_FIRST
     ) -> Iterator[Approval]:
-        rows = self._connection.execute(sql.select(APPROVAL).where(where).order_by(*order).limit(limit)).mappings()
-        for row in rows.all():
+        found = sql.select(APPROVAL).where(where).order_by(*order).limit(limit)
+        rows = self._connection.execute(found).mappings().all()
+        votes = self._votes([row["id"] for row in rows])
+        for row in rows:
             values = {str(name): msgspec.json.decode(row[name]) if name in _JSON else row[name] for name in row}
             del values["due_at"]
-            yield msgspec.convert({**values, "votes": self._votes(row["id"])}, Approval)
+            yield msgspec.convert({**values, "votes": votes.get(row["id"], [])}, Approval)
 
-    def _votes(self, id: str) -> list[dict[str, Any]]:
-        rows = self._connection.execute(sql.select(VOTE).where(VOTE.c.approval == id).order_by(VOTE.c.at))
-        votes = [{str(name): row[name] for name in row} for row in rows.mappings()]
-        return [{**vote, "groups": msgspec.json.decode(vote["groups"])} for vote in votes]
+    def _votes(self, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+        """The votes on each of these approvals, first one first."""
+        votes: dict[str, list[dict[str, Any]]] = {}
+        for at in range(0, len(ids), _AT_ONCE):
+            found = sql.select(VOTE).where(VOTE.c.approval.in_(ids[at : at + _AT_ONCE])).order_by(VOTE.c.at)
+            for row in self._connection.execute(found).mappings():
+                vote = {str(name): row[name] for name in row}
+                votes.setdefault(row["approval"], []).append({**vote, "groups": msgspec.json.decode(vote["groups"])})
+        return votes
 
 
 def _row(values: dict[str, Any]) -> dict[str, Any]:
@@ -235,6 +268,6 @@ def _row(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, **encoded}
 
 
-def _driver(connection: sql.Connection) -> sqlite3.Connection:
-    """The driver's own connection: the record writes through it."""
-    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
+def driver(connection: sql.Connection) -> Any:
+    """The driver's own connection: transactions begin and end there, and the record writes through it."""
+    return connection.connection.dbapi_connection

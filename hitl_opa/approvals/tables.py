@@ -1,4 +1,7 @@
-"""The tables of approvals, of grants, of the jobs that follow from them, and of what people were told."""
+"""The tables of approvals, of grants, of jobs, of what people were told, and of people.
+
+A change here takes a migration too (`hitl_opa.database.migrations`); a test compares them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import sqlalchemy as sql
 from hitl_opa.approvals.states import LIVE
 
 METADATA = sql.MetaData()
-SCHEMA = sql.Table("approval_schema", METADATA, sql.Column("version", sql.Integer, primary_key=True))
 APPROVAL = sql.Table(
     "approval",
     METADATA,
@@ -43,7 +45,7 @@ IS_LIVE = APPROVAL.c.state.in_(sorted(LIVE))
 sql.Index("approval_live", APPROVAL.c.digest, unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 sql.Index("approval_by_digest", APPROVAL.c.digest, APPROVAL.c.requested_at)
 sql.Index("approval_by_state", APPROVAL.c.state, APPROVAL.c.requested_at)
-
+sql.Index("approval_by_time", APPROVAL.c.requested_at)
 sql.Index("approval_due", APPROVAL.c.due_at)
 sql.Index("approval_by_tool", APPROVAL.c.agent, APPROVAL.c.tool, APPROVAL.c.requested_at)
 
@@ -116,3 +118,20 @@ REPLY = sql.Table(
 sql.Index("letter_by_closed", LETTER.c.closed)
 sql.Index("letter_about_by_letter", ABOUT.c.letter)
 sql.Index("letter_link_by_letter", LINK.c.letter)
+
+ACCOUNT = sql.Table(
+    "account",
+    METADATA,
+    sql.Column("name", sql.Text, primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("role", "groups", "password", "subject")),
+    sql.Column("disabled", sql.Boolean, nullable=False),
+    sql.Column("created_at", sql.Double, nullable=False),
+)
+LOGIN = sql.Table(
+    "login",
+    METADATA,
+    sql.Column("id", sql.Text, primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("account", "auth")),
+    *(sql.Column(name, sql.Double, nullable=False) for name in ("created_at", "seen_at", "authenticated_at")),
+)
+sql.Index("login_by_account", LOGIN.c.account)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from hitl_opa.database import Database
 
 
 class Wakeups(Protocol):
@@ -25,3 +28,26 @@ class Polling:
 
     async def wait(self) -> None:
         await asyncio.Event().wait()
+
+
+class Listening:
+    """The database tells, over a connection that listens."""
+
+    def __init__(self, connection: Any, poll: float, database: Database) -> None:
+        self.poll = poll
+        self._connection = connection
+        self._database = database
+
+    async def wait(self) -> None:
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            number = self._connection.fileno()
+            loop.add_reader(number, heard.set)
+            try:
+                await heard.wait()
+            finally:
+                loop.remove_reader(number)
+            for _ in self._connection.notifies(timeout=0):
+                pass  # that something was said is all there is to it
+        except self._database.errors as error:
+            raise self._database.explain(error) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hitl_opa.audit.database import PAUSE
+from hitl_opa.database.sqlite import PAUSE
 from hitl_opa.errors import AuditBusy
 
 if TYPE_CHECKING:

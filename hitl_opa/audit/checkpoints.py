@@ -9,7 +9,7 @@ from hitl_opa.audit.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from hitl_opa.audit.reader import Select
-    from hitl_opa.audit.stream import Cursor
+    from hitl_opa.database import Cursor, Database
 
 _NOTES = "SELECT note FROM audit_checkpoint ORDER BY stream, size"
 _UNANCHORED = (
@@ -28,9 +28,9 @@ def notes(select: Select) -> list[str]:
     return [_text(note) for (note,) in select(_NOTES)]
 
 
-def keep(cursor: Cursor, signed: Checkpoint) -> None:
+def keep(cursor: Cursor, signed: Checkpoint, database: Database) -> None:
     """Store one in this transaction."""
-    cursor.execute(_KEEP, (signed.stream, signed.size, signed.note))
+    cursor.execute(database.sql(_KEEP), (signed.stream, signed.size, signed.note))
 
 
 def unanchored(select: Select, anchor: str) -> list[tuple[str, int, str]]:
@@ -38,9 +38,9 @@ def unanchored(select: Select, anchor: str) -> list[tuple[str, int, str]]:
     return [(_text(stream), int(size), _text(note)) for stream, size, note in select(_UNANCHORED, (anchor,))]
 
 
-def anchored(cursor: Cursor, anchor: str, sizes: Mapping[str, int]) -> None:
+def anchored(cursor: Cursor, anchor: str, sizes: Mapping[str, int], database: Database) -> None:
     """This anchor has got them up to these sizes."""
-    cursor.executemany(_ANCHORED, [(anchor, stream, size) for stream, size in sizes.items()])
+    cursor.executemany(database.sql(_ANCHORED), [(anchor, stream, size) for stream, size in sizes.items()])
 
 
 def _text(value: object) -> str:

@@ -51,7 +51,7 @@ def erase(log: AuditLog, only: Filter, *, by: str, reason: str = "") -> Erased:
             detail={"reason": reason} if reason else None,
         )
         with log.transaction() as cursor:
-            cursor.executemany(_ERASE, [(record.id,) for record in batch])
+            cursor.executemany(log.database.sql(_ERASE), [(record.id,) for record in batch])
             log.append(event, cursor=cursor)
         count += len(batch)
     return Erased(count, scrubbed=log.scrub() if count else True)

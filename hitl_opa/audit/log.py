@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 import weakref
 from collections import deque
@@ -11,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hitl_opa.audit import checkpoints, database
+from hitl_opa.audit import checkpoints
 from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, Suspect, seal
 from hitl_opa.audit.reader import Reader
 from hitl_opa.audit.report import Report, StreamHead
-from hitl_opa.audit.stream import Cursor, Stream
+from hitl_opa.audit.stream import Stream
+from hitl_opa.database import MEMORY, Cursor, open_database
 from hitl_opa.errors import AuditError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Ticket:
 
 
 class AuditLog:
-    """A durable, tamper-evident log in a SQLite file that processes and threads may share.
+    """A durable, tamper-evident log in a database that processes and threads may share.
 
     Every method may be called from any thread; all are synchronous. An append takes about as long as
     one fsync. In asyncio, call it directly where calls come one at a time (a thread adds a quarter),
@@ -67,17 +67,19 @@ class AuditLog:
         readonly: bool,
         notary: Notary | None,
     ) -> None:
-        self.path = path
+        self.database = open_database(path)
+        self.path = self.database.name
         self._redact = redact
         self._suspect = suspect
         self.timeout = timeout
         self.observers: list[Observer] = []
+        self.closers: list[Callable[[], None]] = []  # what else is open in this database, and ends with the log
         self._readonly = readonly
         self.notary = notary
-        self._stream = Stream(labels)
-        self._reader = Reader(path, self._select)
-        self._connection: sqlite3.Connection | None = None
-        self._files: tuple[tuple[int, int], ...] = ()
+        self._stream = Stream(labels, self.database.mark)
+        self._reader = Reader(self.path, self._select, self._damage)
+        self._connection: Any = None
+        self._identity: object = None
         self._closed = False
         self._waiting: deque[_Ticket] = deque()
         self._new_locks()
@@ -96,7 +98,9 @@ class AuditLog:
         readonly: bool = False,
         notary: Notary | None = None,
     ) -> AuditLog:
-        """Open the log, and make it where it is missing (mode 0600) unless ``readonly``.
+        """Open the log, and make it where it is missing (a file: mode 0600) unless ``readonly``.
+
+        ``path``: a SQLite file, or the ``postgresql://`` URL of a database.
 
         ``redact`` sees every event before anything is written; with ``suspect``, only those whose text
         ``suspect`` does not clear (it is much faster to read one text than to walk a value).
@@ -114,7 +118,7 @@ class AuditLog:
             notary=None if readonly else notary,
         )
         if readonly:
-            database.connect_reader(log.path, timeout).close()
+            log.database.present(timeout)
         else:
             with log._writing:
                 log._open()
@@ -133,6 +137,8 @@ class AuditLog:
         with self._reading, self._writing:
             self._closed = True
             self._release()
+        for close in self.closers:
+            close()
 
     # -- writing
 
@@ -144,6 +150,7 @@ class AuditLog:
         """
         sealed = self.seal(event)
         if cursor is not None:
+            self.database.join(cursor)
             receipt = self._stream.write(cursor, [sealed]).receipts[0]
             self._observe([sealed])
             if self.notary is not None:
@@ -177,7 +184,7 @@ class AuditLog:
             return self._transaction(events, self.timeout if timeout is None else timeout)
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Cursor]:
+    def transaction(self) -> Iterator[Cursor]:
         """A transaction on the record's database, for what must happen together with an `append`."""
         with self._writing, self._begun(self.timeout) as cursor:
             yield cursor
@@ -200,8 +207,8 @@ class AuditLog:
         with self._begun(timeout) as cursor:
             written = self._stream.write(cursor, events)
             if self.notary is not None and (signed := self.notary.due(self._stream.id, written.tree)):
-                checkpoints.keep(cursor, signed)
-        self._check_files()
+                checkpoints.keep(cursor, signed, self.database)
+        self._check_identity()
         self._stream.acknowledge(written)
         self._observe(events)
         if self.notary is not None:
@@ -209,53 +216,43 @@ class AuditLog:
         return written.receipts
 
     @contextmanager
-    def _begun(self, timeout: float) -> Iterator[sqlite3.Cursor]:
+    def _begun(self, timeout: float) -> Iterator[Cursor]:
         """A transaction on our connection. The caller holds the write lock."""
         connection = self._open()
         try:
-            cursor = database.begin(connection, timeout)
             try:
-                yield cursor
-                cursor.execute("COMMIT")
+                yield self.database.begin(connection, timeout)
+                self.database.commit(connection)
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if not self.database.rollback(connection):
+                    self._release()
                 raise
-        except sqlite3.Error as error:
-            raise database.explain(error, self.path) from error
+        except self.database.errors as error:
+            raise self.database.explain(error) from error
 
     def _observe(self, events: list[Sealed]) -> None:
         for observer in self.observers:
             for event in events:
                 observer(event.leaf)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Any:
         if self._closed:
             raise AuditError(f"audit log {self.path} is closed")
         if self._connection is None:
-            self._connection = database.connect(self.path, self.timeout)
-            self._files = ()
+            self._connection = self.database.connect(self.timeout)
+            self._identity = None
         return self._connection
 
-    def _check_files(self) -> None:
-        """SQLite goes on writing to files that were removed; whoever removed them must not win."""
-        if self.path == database.MEMORY:
-            return
-        try:
-            found = os.stat(self.path), os.stat(self.path + "-wal")  # noqa: PTH116  a Path takes five times as long
-        except OSError as error:
-            raise AuditError(
-                f"audit log {self.path} was removed while in use ({error}); restore it, then restart"
-            ) from error
-        files = tuple((one.st_dev, one.st_ino) for one in found)
-        if self._files and files != self._files:
+    def _check_identity(self) -> None:
+        found = self.database.identity()
+        if self._identity is not None and found != self._identity:
             raise AuditError(f"audit log {self.path} was replaced while in use; restore it, then restart")
-        self._files = files
+        self._identity = found
 
     def scrub(self) -> bool:
         """Leave no copy of what was erased in the database's files; False where a reader keeps one alive for now."""
         with self._writing:
-            return database.scrub(self._open(), self.path)
+            return self.database.scrub(self._open())
 
     # -- signing
 
@@ -267,7 +264,7 @@ class AuditLog:
             with self._begun(self.timeout) as cursor:
                 signed = self.notary.last(self._stream.id, self._stream.head(cursor))
                 if signed is not None:
-                    checkpoints.keep(cursor, signed)
+                    checkpoints.keep(cursor, signed, self.database)
             self.notary.covers(signed)
         return signed
 
@@ -285,7 +282,7 @@ class AuditLog:
         if signed:
             with self.transaction() as cursor:
                 for one in signed:
-                    checkpoints.keep(cursor, one)
+                    checkpoints.keep(cursor, one, self.database)
         return len(signed)
 
     def notes(self) -> list[str]:
@@ -299,7 +296,7 @@ class AuditLog:
     def anchored(self, anchor: str, sizes: Mapping[str, int]) -> None:
         """Remember that this anchor has got the checkpoints of each stream up to this size."""
         with self._writing, self._begun(self.timeout) as cursor:
-            checkpoints.anchored(cursor, anchor, sizes)
+            checkpoints.anchored(cursor, anchor, sizes, self.database)
 
     # -- reading
 
@@ -346,17 +343,20 @@ class AuditLog:
         with self._reading:
             if self._closed:
                 raise AuditError(f"audit log {self.path} is closed")
-            try:
-                if self.path == database.MEMORY:
-                    with self._writing:
-                        return self._open().execute(sql, values).fetchall()
-                connection = database.connect_reader(self.path, self.timeout)
+            if self.path != MEMORY:
+                return self.database.select(sql, values, self.timeout)
+            with self._writing:
                 try:
-                    return connection.execute(sql, values).fetchall()
-                finally:
-                    connection.close()
-            except sqlite3.Error as error:
-                raise database.explain(error, self.path) from error
+                    rows: list[tuple[Any, ...]] = self._open().execute(sql, values).fetchall()
+                except self.database.errors as error:
+                    raise self.database.explain(error) from error
+                return rows
+
+    def _damage(self) -> list[str]:
+        if self.path == MEMORY:
+            return []
+        with self._reading:
+            return self.database.damage(self.timeout)
 
     # -- forks
 
@@ -365,15 +365,16 @@ class AuditLog:
         self._reading = threading.Lock()
 
     def _release(self) -> None:
+        self.database.forget()
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def _before_fork(self) -> None:
-        # SQLite's knowledge of its locks would be copied, but not the locks: no connection may cross
+        # What a connection knows (of locks, of the server) would be copied, but not what it has: none may cross
         self._reading.acquire()
         self._writing.acquire()
-        if self.path != database.MEMORY:
+        if self.path != MEMORY:
             self._release()
 
     def _after_fork_in_parent(self) -> None:

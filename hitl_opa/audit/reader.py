@@ -29,9 +29,10 @@ Select = Callable[..., list[tuple[Any, ...]]]
 class Reader:
     """Reads by short queries, a page each, so that neither checkpoints nor forks wait for a reader."""
 
-    def __init__(self, path: str, select: Select) -> None:
+    def __init__(self, path: str, select: Select, damage: Callable[[], list[str]]) -> None:
         self._path = path
         self._select = select
+        self._damage = damage
 
     def records(self, only: Filter, after: int = 0) -> Iterator[Record]:
         for row in self._rows(only, after):
@@ -127,14 +128,9 @@ class Reader:
 
     def _check_database(self) -> list[Problem]:
         try:
-            said = [_text(row[0]) for row in self._select("PRAGMA integrity_check(20)")]
-            triggers = self._select(
-                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_leaf', 'audit_stream')"
-            )
+            found = self._damage()
         except AuditError as error:
-            return [Problem(damage=Damage.DATABASE, message=str(error))]
-        found = [line for line in said if line != "ok"]
-        found += [f"a trigger was added to it: {_text(name)}" for (name,) in triggers]
+            found = [str(error)]
         return [Problem(damage=Damage.DATABASE, message=message) for message in found]
 
     def _rows(self, only: Filter, after: int) -> Iterator[tuple[Any, ...]]:

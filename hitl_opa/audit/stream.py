@@ -10,24 +10,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from hitl_opa.audit.canonical import canonical, canonical_clean
 from hitl_opa.audit.leaf import Receipt, Sealed, encode, timestamp
 from hitl_opa.audit.merkle import Tree, leaf_hash
+from hitl_opa.database import Cursor
 from hitl_opa.errors import AuditError
-
-
-class Cursor(Protocol):
-    """What is used of a DB-API cursor."""
-
-    @property
-    def rowcount(self) -> int: ...
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any: ...
-    def executemany(self, sql: str, parameters: Any, /) -> Any: ...
-    def fetchone(self) -> Any: ...
 
 
 class Written(NamedTuple):

@@ -18,9 +18,10 @@ from hitl_opa.approvals.states import LIVE
 from hitl_opa.cli.calls import fields_of
 from hitl_opa.cli.output import emit, say
 from hitl_opa.cli.person import login, person
+from hitl_opa.cli.record import must_exist
 from hitl_opa.cli.telling_approvals import tell, tell_change, tell_list, tell_said
 from hitl_opa.config import load_config
-from hitl_opa.errors import ApprovalError, AuditError
+from hitl_opa.errors import ApprovalError
 from hitl_opa.guard.functions import duration
 from hitl_opa.guard.opening import open_approvals, open_audit
 from hitl_opa.terminal.text import Span, spans
@@ -289,8 +290,8 @@ def _changed(approval: Approval, as_json: bool) -> None:
 def opened(config: Path | None) -> Iterator[Approvals]:
     """The approvals of these settings."""
     settings = load_config(config)
-    if not settings.path(settings.audit).exists() and settings.durable:
-        raise AuditError(f"{settings.path(settings.audit)}: there is no record yet; it starts with the first call")
+    if settings.durable:
+        must_exist(settings.record)
     with open_audit(settings) as audit:
         yield open_approvals(settings, audit)
 

@@ -25,6 +25,12 @@ def _erasing(command: Any) -> Any:
     return command
 
 
+_COPIES = (
+    "copies may be left: of a file, in the write-ahead log while somebody reads (run it again later); on a server, "
+    "in its log and backups until those are gone"
+)
+
+
 @click.command()
 @click.option("--decision", "decision_id", help="Only the records of this decision (how its id starts).")
 @filters
@@ -68,4 +74,4 @@ def _erase(only: Filter, reason: str, by: str, dry_run: bool, yes: bool, as_json
         return
     say(Span("erased", "green"), f"  {done.count} payload(s); what they were stays proven")
     if not done.scrubbed:
-        say(Span("! ", "yellow"), "a reader still holds copies in the write-ahead log; run it again later", indent=2)
+        say(Span("! ", "yellow"), _COPIES, indent=2)

@@ -14,8 +14,9 @@ from hitl_opa.audit import Event, Kind
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.record import known_keys, known_notes, open_to_write, place
 from hitl_opa.config import Checkpoints, Config, load_config
+from hitl_opa.database import MEMORY
 from hitl_opa.errors import ConfigError
-from hitl_opa.guard.opening import MEMORY, open_audit
+from hitl_opa.guard.opening import open_audit
 from hitl_opa.terminal.text import Span
 
 
@@ -81,7 +82,11 @@ def rotate(overlap: int, as_json: bool, **place: Any) -> None:
     settings, path = _settings(place)
     rotated = Keys.load(path).rotate(timedelta(days=overlap))
     newest = rotated.verifiers()[0]
-    if settings.checkpoints is not None and settings.audit != MEMORY and settings.path(settings.audit).exists():
+    if (
+        settings.checkpoints is not None
+        and settings.record != MEMORY
+        and (settings.database or Path(settings.record).exists())
+    ):
         with open_audit(settings) as log:  # signed, on closing, by the last key and the new one
             log.append(Event(kind=Kind.NOTE, extra={"audit_key": str(newest), "overlap_days": overlap}))
     if as_json:

@@ -21,9 +21,10 @@ import msgspec
 from hitl_opa.audit import AuditLog
 from hitl_opa.cli.settings import open_guard
 from hitl_opa.config import Config
+from hitl_opa.database import MEMORY
 from hitl_opa.errors import HitlError
 from hitl_opa.guard import Guard
-from hitl_opa.guard.opening import MEMORY, open_trust
+from hitl_opa.guard.opening import open_trust
 from hitl_opa.model import Decision, ToolCall, Verdict
 
 LIBRARIES = {
@@ -103,7 +104,7 @@ def opa_tool() -> Check:
 def engine(config: Config) -> Iterator[Check]:
     """Whether policies load, and decide what must come out so whatever the settings."""
     try:
-        with open_guard(msgspec.structs.replace(config, audit=MEMORY)) as guard:
+        with open_guard(msgspec.structs.replace(config, audit=MEMORY, database="")) as guard:
             yield from _decisions(guard, config)
     except HitlError as error:
         yield _fail("policies", str(error), "hitl-opa policy lint shows where")
@@ -153,9 +154,9 @@ def permissions(config: Config, source: Path | None) -> Iterator[Check]:
     foreign = [f for f in files if hasattr(os, "getuid") and f.lstat().st_uid not in {0, os.getuid()}]
     if foreign:
         yield _fail("owner", f"{foreign[0]} belongs to another user", f"chown {os.getuid()} {foreign[0]}")
-    if config.audit == MEMORY:
+    if config.record == MEMORY or config.database:
         return
-    database = config.path(config.audit)
+    database = Path(config.record)
     record = [p for p in (database, Path(f"{database}-wal"), Path(f"{database}-shm")) if p.exists()]
     loose = [p for p in record if p.stat().st_mode & 0o077]
     if loose:
@@ -165,7 +166,7 @@ def permissions(config: Config, source: Path | None) -> Iterator[Check]:
 
 def record(config: Config) -> Iterator[Check]:
     """Whether the record verifies, and has room to grow."""
-    if config.audit == MEMORY:
+    if config.record == MEMORY:
         yield Check(
             name="record",
             status="warn",
@@ -173,12 +174,12 @@ def record(config: Config) -> Iterator[Check]:
             remedy="set audit in hitl.yaml to a file",
         )
         return
-    database = config.path(config.audit)
-    if not database.exists():
+    database = Path(config.record)
+    if not config.database and not database.exists():
         yield Check(name="record", status="ok", detail=f"none yet; it will be {database}")
     else:
         try:
-            with AuditLog.open(database, readonly=True) as log:
+            with AuditLog.open(config.record, readonly=True) as log:
                 report = log.verify(*open_trust(config))
         except HitlError as error:
             yield _fail("record", str(error), "restore it from a backup, or move it away")
@@ -188,6 +189,8 @@ def record(config: Config) -> Iterator[Check]:
             yield Check(name="record", status="ok", detail=f"{report.records} records verify{signed}")
         else:
             yield _fail("record", f"{report.problems[0]}", "hitl-opa audit verify names all that was changed")
+    if config.database:
+        return
     parent = next(p for p in (database.parent, *database.parents) if p.exists())
     free = shutil.disk_usage(parent).free
     if free < SPACE:
@@ -221,11 +224,10 @@ def _remedy(config: Config) -> str:
 
 
 def _last_record(config: Config) -> float | None:
-    database = config.path(config.audit)
-    if config.audit == MEMORY or not database.exists():
+    if config.record == MEMORY or not (config.database or Path(config.record).exists()):
         return None
     try:
-        with AuditLog.open(database, readonly=True) as log:
+        with AuditLog.open(config.record, readonly=True) as log:
             last = list(log.tail(1))
     except HitlError:
         return None  # the record's own check says what is wrong with it

@@ -48,7 +48,7 @@ _BY: dict[str, Callable[[Trail], list[str]]] = {
 @click.option("--check", is_flag=True, help="Exit code 1 where a number is outside its target.")
 @click.option("--prometheus", is_flag=True, help="Print what Prometheus reads.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--db", type=click.Path(path_type=Path), help="The record's database.  [default: the settings']")
+@click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
 def metrics(
     by: str | None,
@@ -58,7 +58,7 @@ def metrics(
     check: bool,
     prometheus: bool,
     as_json: bool,
-    db: Path | None,
+    db: str | None,
     config: Path | None,
 ) -> None:
     """How well humans and agents work together, measured from the record.
@@ -92,7 +92,7 @@ def metrics(
         raise SystemExit(1)
 
 
-def _read(db: Path | None, config: Path | None, since: str | None) -> Trails:
+def _read(db: str | None, config: Path | None, since: str | None) -> Trails:
     progress = Progress("records")
     trails = Trails()
     with open_record(db=db, config=config) as log:

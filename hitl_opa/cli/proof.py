@@ -10,9 +10,10 @@ import msgspec
 
 from hitl_opa.cli.checks import Check
 from hitl_opa.config import Config
+from hitl_opa.database import MEMORY
 from hitl_opa.errors import EngineError, HitlError
 from hitl_opa.guard import Guard
-from hitl_opa.guard.opening import MEMORY, known, open_audit, open_engine
+from hitl_opa.guard.opening import known, open_audit, open_engine
 from hitl_opa.model import Engine
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def prove(config: Config) -> Iterator[Check]:
 
     with Sandbox() as sandbox:
         protected = str(sandbox.cwd / GUARDED)
-        settings = msgspec.structs.replace(config, level=4, audit=MEMORY, protect=[*config.protect, protected])
+        settings = msgspec.structs.replace(
+            config, level=4, audit=MEMORY, database="", protect=[*config.protect, protected]
+        )
         try:
             engine = open_engine(settings)
         except HitlError as error:

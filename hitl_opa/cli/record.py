@@ -12,8 +12,9 @@ import click
 from hitl_opa.audit import AuditLog, Filter
 from hitl_opa.audit.notes import Verifier
 from hitl_opa.config import Config, load_config
+from hitl_opa.database import MEMORY, is_postgres
 from hitl_opa.errors import AuditError, ConfigError
-from hitl_opa.guard.opening import MEMORY, open_anchors, open_audit, open_trust
+from hitl_opa.guard.opening import open_anchors, open_audit, open_trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +26,7 @@ def place(command: F) -> F:
     """``--json``, ``--db`` and ``--config``."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--db", type=click.Path(path_type=Path), help="The record's database.  [default: the settings']"),
+        click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']"),
         click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
     ):
         command = option(command)
@@ -74,18 +75,23 @@ def moment(text: str | None, option: str = "since") -> datetime | str:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def open_record(config: Path | None = None, db: Path | None = None) -> AuditLog:
+def open_record(config: Path | None = None, db: str | None = None) -> AuditLog:
     """The record, to be read. Raises ConfigError or AuditError, which say what to do."""
     if db is None:
         db = _database(load_config(config))
-    _must_exist(db)
+    must_exist(db)
     return AuditLog.open(db, readonly=True)
 
 
-def open_to_write(config: Path | None = None, db: Path | None = None) -> AuditLog:
+def open_to_write(config: Path | None = None, db: str | None = None) -> AuditLog:
     """The record, to be changed as the guard would: redacted, and signed where the settings have a key."""
-    settings = load_config(config) if db is None else load_config(config, audit=str(db.absolute()))
-    _must_exist(_database(settings))
+    if db is None:
+        settings = load_config(config)
+    elif is_postgres(db):
+        settings = load_config(config, database=db)
+    else:
+        settings = load_config(config, audit=str(Path(db).absolute()), database="")
+    must_exist(_database(settings))
     return open_audit(settings)
 
 
@@ -114,12 +120,13 @@ def _read(file: Path) -> bytes:
         raise ConfigError(f"{file}: {error.strerror or error}") from None
 
 
-def _database(settings: Config) -> Path:
-    if settings.audit == MEMORY:
-        raise ConfigError("these settings keep the record in memory only (audit: ':memory:'); there is no file")
-    return settings.path(settings.audit)
-
-
-def _must_exist(db: Path) -> None:
-    if not db.exists():
+def must_exist(db: str) -> None:
+    """Raises AuditError where a file is not there; opening a server's database says that by itself."""
+    if not is_postgres(db) and not Path(db).exists():
         raise AuditError(f"{db}: there is no record yet; it starts with the first call that a guard decides")
+
+
+def _database(settings: Config) -> str:
+    if settings.record == MEMORY:
+        raise ConfigError("these settings keep the record in memory only (audit: ':memory:'); there is no file")
+    return settings.record

@@ -55,7 +55,7 @@ _STYLES = {Direction.WIDENED: "danger", Direction.TIGHTENED: "yellow", Direction
 @click.option("--fail-on", type=click.Choice(list(FAILS)), default="widened", show_default=True)
 @click.option("--examples", default=5, show_default=True, type=click.IntRange(0), help="Examples a rule and agent.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="In so many processes.")
-@click.option("--db", type=click.Path(path_type=Path), help="The record's database.  [default: the settings']")
+@click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
 @filters
 def replay(
@@ -69,7 +69,7 @@ def replay(
     fail_on: str,
     examples: int,
     jobs: int,
-    db: Path | None,
+    db: str | None,
     config: Path | None,
     **options: Any,
 ) -> None:
@@ -137,7 +137,7 @@ def _asking(settings: Config, stack: ExitStack) -> Callable[[bytes], bytes]:
 
 
 def _items(
-    sources: tuple[Path, ...], source: str | None, only: Filter, db: Path | None, config: Path | None, stack: ExitStack
+    sources: tuple[Path, ...], source: str | None, only: Filter, db: str | None, config: Path | None, stack: ExitStack
 ) -> Iterator[Item]:
     if not sources:
         log = stack.enter_context(open_record(config=config, db=db))

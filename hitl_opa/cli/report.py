@@ -25,7 +25,7 @@ from hitl_opa.terminal.text import Span
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="A file.  [default: standard output]"
 )
 @click.option("--no-verify", is_flag=True, help="Do not check the record for changes first.")
-@click.option("--db", type=click.Path(path_type=Path), help="The record's database.  [default: the settings']")
+@click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
 def report(
     agent: str,
@@ -34,7 +34,7 @@ def report(
     form: str,
     out: Path | None,
     no_verify: bool,
-    db: Path | None,
+    db: str | None,
     config: Path | None,
 ) -> None:
     """One agent's oversight record: what it did, who looked, what they said, what came of it.

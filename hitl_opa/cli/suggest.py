@@ -31,7 +31,7 @@ _config = click.option("--config", type=click.Path(path_type=Path), help="Settin
 @click.option("--write", type=click.Path(path_type=Path, file_okay=False), help="Write rules and tests here.")
 @click.option("--patch", is_flag=True, help="Print a patch for `git apply`; the rules go below --write, or policy/.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--db", type=click.Path(path_type=Path), help="The record's database.  [default: the settings']")
+@click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
 @_config
 def suggest(
     least: int,
@@ -40,7 +40,7 @@ def suggest(
     write: Path | None,
     patch: bool,
     as_json: bool,
-    db: Path | None,
+    db: str | None,
     config: Path | None,
 ) -> None:
     """Suggest rules for what people decided the same way again and again.

@@ -46,7 +46,6 @@ def worker(once: bool, resume: str | None, as_json: bool, config: Path | None) -
 
 async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) -> None:
     from hitl_opa.approvals.job import NOTIFY, RESUME
-    from hitl_opa.approvals.store import Store
     from hitl_opa.approvals.worker import Worker
 
     with open_audit(config) as audit, resuming(config, resume) as resumer:
@@ -61,7 +60,7 @@ async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) 
 
             delivery = open_delivery(config, approvals, audit, told=says.letter)
             notifier = handlers[NOTIFY] = Notifier(delivery, told=says.problem)
-        does = Worker(Store(audit), approvals, handlers, told=says.step)
+        does = Worker(approvals.store, approvals, handlers, told=says.step)
         if once:
             await does.once()
             if delivery is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import Config
+from hitl_opa.database import MEMORY
 from hitl_opa.errors import ConfigError
 from hitl_opa.facts import Known, program_data, redact
 from hitl_opa.facts.secrets import suspect
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from hitl_opa.audit.notes import Verifier
     from hitl_opa.guard.guard import Guard
     from hitl_opa.model import Engine
-
-MEMORY = ":memory:"
 
 
 def open_parts(config: Config) -> tuple[Engine, AuditLog, Known]:
@@ -53,14 +52,12 @@ def open_engine(config: Config) -> Engine:
 
 
 def open_audit(config: Config) -> AuditLog:
-    """The record, its directory made where it is missing."""
+    """The record, made where it is missing."""
     names = ("environment", "agent", "agent_version")
     labels = {name: value for name in names if (value := getattr(config, name))}
-    if config.audit == MEMORY:
+    if config.record == MEMORY:
         return AuditLog.open(MEMORY, redact=redact, suspect=suspect, labels=labels)
-    path = config.path(config.audit)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return AuditLog.open(path, redact=redact, suspect=suspect, labels=labels, notary=open_notary(config))
+    return AuditLog.open(config.record, redact=redact, suspect=suspect, labels=labels, notary=open_notary(config))
 
 
 def open_notary(config: Config) -> Notary | None:
@@ -121,7 +118,7 @@ def open_approvals(config: Config, audit: AuditLog, guard: Callable[[], Guard] |
 def known(config: Config) -> Known:
     """The guard's own files, and the hosts and servers that the settings trust."""
     own = [config.path("hitl.yaml"), *(config.path(p) for p in config.policies)]
-    if config.audit != MEMORY:
+    if config.record != MEMORY and not config.database:
         own.append(config.path(config.audit).parent)
     package = Path(__file__).resolve().parent.parent
     if config.checkpoints is not None:

@@ -29,13 +29,12 @@ def open_delivery(
 ) -> Delivery:
     """What sends messages; ``told`` hears of each. Raises ConfigError where the settings name nobody to tell."""
     from hitl_opa.approvals.letters import Letters
-    from hitl_opa.approvals.store import Store
 
     if config.notify is None:
         raise ConfigError("hitl.yaml has no part `notify`: docs/notifications.md shows one")
     transports = Transports(config.notify, config.root)
     known = directory or SettingsDirectory(config.notify)
-    return Delivery(approvals, Letters(Store(audit)), transports, known, audit, told=told)
+    return Delivery(approvals, Letters(approvals.store), transports, known, audit, told=told)
 
 
 def open_routes(
@@ -43,10 +42,9 @@ def open_routes(
 ) -> list[Route]:
     """Where what people do with messages comes back; nothing where the settings tell nobody."""
     from hitl_opa.approvals.letters import Letters
-    from hitl_opa.approvals.store import Store
     from hitl_opa.notify.routes import routes
 
     if config.notify is None:
         return []
     transports = Transports(config.notify, config.root)
-    return routes(approvals, Letters(Store(audit)), transports, directory or SettingsDirectory(config.notify), audit)
+    return routes(approvals, Letters(approvals.store), transports, directory or SettingsDirectory(config.notify), audit)

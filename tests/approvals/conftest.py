@@ -1,10 +1,9 @@
-"""Approvals in a file, a clock that is moved by hand, and guards that keep approvals."""
+"""Approvals in a database of each kind, a clock that is moved by hand, and guards that keep approvals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +32,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def audit(tmp_path: Path) -> Iterator[AuditLog]:
-    with AuditLog.open(tmp_path / "hitl.db") as log:
+def audit(database: str) -> Iterator[AuditLog]:
+    with AuditLog.open(database) as log:
         yield log
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +11,6 @@ from waiting import asks, outcome, request
 
 from hitl_opa.approvals import Person, State
 from hitl_opa.approvals.approvals import Approvals, stricter
-from hitl_opa.approvals.store import SCHEMA_VERSION
 from hitl_opa.audit import AuditLog
 from hitl_opa.errors import ApprovalError
 from hitl_opa.model import CallFacts, Document
@@ -176,19 +173,6 @@ def test_ids(approvals: Approvals) -> None:
 )
 def test_what_counts_as_stricter(now: dict[str, Any], is_stricter: bool) -> None:
     assert stricter(asks(**now), msgspec.to_builtins(asks())) is is_stricter
-
-
-def test_a_foreign_schema_is_refused(approvals: Approvals, audit: AuditLog, tmp_path: Path) -> None:
-    asked = request(approvals)
-    with sqlite3.connect(tmp_path / "hitl.db") as database:
-        database.execute("UPDATE approval_schema SET version = 9")
-    database.close()
-    with pytest.raises(ApprovalError, match=r"schema version \[9\]"):
-        Approvals.open(audit, redact=lambda v: v)
-    with sqlite3.connect(tmp_path / "hitl.db") as database:
-        database.execute(f"UPDATE approval_schema SET version = {SCHEMA_VERSION}")
-    database.close()
-    assert Approvals.open(audit, redact=lambda v: v).get(asked.id).id == asked.id
 
 
 def test_a_step_that_cannot_be_recorded_does_not_happen(

@@ -140,12 +140,12 @@ def child(body: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("step", ["vote", "consume"])
-def test_processes_race(audit: AuditLog, tmp_path: Path, step: str) -> None:
+def test_processes_race(audit: AuditLog, database: str, step: str) -> None:
     approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
     id = request(approvals).id
     if step == "consume":
         approvals.vote(id, Person(name="rita"), approves=True)
-    racers = [child(RACE, str(tmp_path / "hitl.db"), id, step) for _ in range(8)]  # 25 tries each
+    racers = [child(RACE, database, id, step) for _ in range(8)]  # 25 tries each
     for racer in racers:
         assert racer.stdin is not None
         racer.stdin.write("go\n")
@@ -163,7 +163,7 @@ AFTER = [State.PENDING, State.APPROVED, State.EXECUTING, State.EXECUTED]
 
 @pytest.mark.parametrize("when", ["before", "written", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_between_two_steps(audit: AuditLog, tmp_path: Path, step: str, when: str) -> None:
+def test_killed_between_two_steps(audit: AuditLog, database: str, step: str, when: str) -> None:
     approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
     at = STEPS.index(step)
     id = ""
@@ -173,7 +173,7 @@ def test_killed_between_two_steps(audit: AuditLog, tmp_path: Path, step: str, wh
         approvals.vote(id, Person(name="rita"), approves=True)
     if at > 2:
         assert approvals.consume(id, DIGEST) is not None
-    dying = child(DIE, str(tmp_path / "hitl.db"), id, step, ask().decode(), when)
+    dying = child(DIE, database, id, step, ask().decode(), when)
     dying.communicate(timeout=60)
     assert dying.returncode == -9
     found = approvals.listed(frozenset(State))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -229,15 +228,12 @@ async def test_a_question_of_no_questions_is_not_kept(make_guard: Make, approval
     assert approvals.listed(frozenset(State)) == []
 
 
-async def test_a_broken_store_denies(
-    make_guard: Make, audit: AuditLog, approvals: Approvals, call: ToolCall, tmp_path: Path
-) -> None:
+async def test_a_broken_store_denies(make_guard: Make, audit: AuditLog, approvals: Approvals, call: ToolCall) -> None:
     guard = make_guard(ask())
     await tries(guard, call)
     approvals.vote(only(approvals).id, Person(name="rita"), approves=True)
-    with sqlite3.connect(tmp_path / "hitl.db") as database:
-        database.execute("DROP TABLE approval_vote")
-    database.close()
+    with audit.transaction() as cursor:
+        cursor.execute("DROP TABLE approval_vote")
     outcome = await tries(guard, call)
     assert not outcome.allowed
     assert "could not be settled" in outcome.message
