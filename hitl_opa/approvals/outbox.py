@@ -70,7 +70,12 @@ class Outbox:
 
     def jobs(self, *, limit: int = 1000) -> list[Job]:
         """What there is to do and what was given up, that which has waited longest first."""
-        found = sql.select(JOB).order_by(JOB.c.dead.desc(), JOB.c.run_at, JOB.c.approval, JOB.c.kind).limit(limit)
+        found = (
+            sql.select(JOB)
+            .where(JOB.c.wanted > 0)
+            .order_by(JOB.c.dead.desc(), JOB.c.run_at, JOB.c.approval, JOB.c.kind)
+            .limit(limit)
+        )
         with self._store.reading() as connection:
             return [_job(row) for row in connection.execute(found).mappings()]
 
