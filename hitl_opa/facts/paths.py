@@ -103,8 +103,8 @@ class Paths:
                 else f"{os.path.dirname(self.home) if self.home.count('/') > 1 else '/home'}/{user}"
             )
             return f"{base}/{rest}"
-        if len(text) > 2 and text[1] == ":" and (match := _DRIVE.match(text)):
-            return f"/{match[1].lower()}/" + text[match.end() :].replace("\\", "/")
+        if len(text) > 2 and text[1] == ":" and text[0].isalpha():  # without a slash: below the drive's own directory
+            return f"/{text[0].lower()}/" + text[2:].replace("\\", "/").lstrip("/")
         return f"{cwd or UNKNOWN}/{text}"
 
     def _locate(self, text: str, cwd: str, glob: bool) -> Location:

@@ -52,8 +52,8 @@ _NET = {
 }  # fmt: skip
 _DYNAMIC = {
     "node": r"(?:\beval\s*\(|new\s+Function\s*\(|vm\.run|process\.binding|require\s*\(\s*[^\"'`\s)]|import\s*\(\s*[^\"'`\s)]|globalThis\[|global\[|process\.mainModule|(?:child_process|fs|vm|net)[\"'`]\s*\)\s*\[|Reflect\.(?:get|apply)\s*\(|\batob\s*\()",
-    "perl": r"(?:\beval\b\s*[^{\s]|\bdo\s+[\"'$]|\brequire\s+[\"'$]|pack\s*\(|\bsyscall\b)", "ruby": r"(?:\beval\b|instance_eval|class_eval|\bsend\s*\(|\bload\b|Kernel\.|Marshal\.load|\.unpack)",
-    "php": r"(?:\beval\s*\(|assert\s*\(|create_function|base64_decode|call_user_func|preg_replace\s*\(\s*[\"']/[^/]*/e|\$\w+\s*\()", "lua": r"(?:\bload\s*\(|loadstring)", "r": r"(?:eval\s*\(\s*parse)",
+    "perl": r"(?:\beval\b\s*[^{\s]|\bdo\s+[\"'$]|\brequire\s+[\"'$]|pack\s*\(|\bsyscall\b|&\s*[\$\{]|->\s*\$\w+\s*\(|\$\w+\s*->\s*\(|\bunlink\s+(?:glob|map|grep|sort|<))", "ruby": r"(?:\beval\b|instance_eval|class_eval|\b(?:public_|__)?send(?:__)?\s*\(|\bconst_get\b|\bmethod\s*\(|\bload\b|Kernel\.|Marshal\.load|\.unpack)",
+    "php": r"(?:\beval\s*\(|assert\s*\(|create_function|base64_decode|call_user_func|array_(?:map|filter|walk)\s*\(\s*[\"']|Reflection(?:Function|Method)|preg_replace\s*\(\s*[\"']/[^/]*/e|\$\w+\s*\()", "lua": r"(?:\bload\s*\(|loadstring|_G\s*\[|getfenv)", "r": r"(?:eval\s*\(\s*parse|do\.call|match\.fun)",
 }  # fmt: skip
 _ALIASES = {"deno": "node", "bun": "node", "tsx": "node", "ts-node": "node", "Rscript": "r", "luajit": "lua"}
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_NODES = 20_000
 GUARD_STATE = "/var/lib/hitl-opa/approvals"  # what `programs/guard.yaml` names for the same on the command line
+_RUNNING = frozenset({"shell", "process", "argv", "dynamic", "delete-tree"})
+_REFLECTED = (".__dict__", "__builtins__", "sys.modules", "vars()", "globals()")
 _DECIDING = ("hitl_opa.cli", "hitl_opa.approvals")
 
 
@@ -106,10 +108,19 @@ class _Reader:
     def statement(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             assigned = self.value(node.value) if node.value is not None else UNKNOWN
+            full = (
+                self.full_name(node.value) if isinstance(node.value, ast.Name | ast.Attribute | ast.Subscript) else ""
+            )
             kind = self.kind(node.value) if node.value is not None else ""
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 name = _dotted(target)
+                if (
+                    name
+                    and "." not in name
+                    and (full.removeprefix("builtins.") in CALLS or full in self.names.values())
+                ):
+                    self.names[name] = full  # another name for a function or a module
                 if name:
                     self.values[name] = (
                         (self.values.get(name, "") + assigned) if isinstance(node, ast.AugAssign) else assigned
@@ -261,6 +272,8 @@ class _Reader:
                 return self.value(node.value.elts[node.slice.value])
             else:
                 self.value(node.slice if isinstance(node.slice, ast.expr) else None)
+                if not self.script and self.full_name(node.value).endswith(_REFLECTED):
+                    self.shell.ledger.opaque("dynamic-code", ast.unparse(node)[:200], self.via)
             return UNKNOWN
         if isinstance(node, ast.UnaryOp):
             inner = self.value(node.operand)
@@ -343,6 +356,18 @@ class _Reader:
             if inner in ("__import__", "importlib.import_module") and node.args:
                 return ".".join([self.value(node.args[0]), *reversed(parts)])
             return ".".join([inner + "()", *reversed(parts)])
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
+            base = self.full_name(node.value)
+            if base == "sys.modules":
+                return ".".join([node.slice.value, *reversed(parts)])
+            if base.endswith((".__dict__", "__builtins__")) or base in ("vars()", "globals()", "locals()"):
+                owner = base.removesuffix("__dict__").removesuffix("__builtins__").rstrip(".")
+                owner = "" if base.endswith("()") else owner
+                return ".".join(p for p in (owner, node.slice.value, *reversed(parts)) if p)
         return ".".join(["", *reversed(parts)])
 
     # -- calls --------------------------------------------------------------------------------
@@ -359,6 +384,13 @@ class _Reader:
                 self.kind(node.func.value) if isinstance(node.func.value, ast.Call) else ""
             )
         name = full.removeprefix("builtins.")
+        for passed in (*node.args, *(k.value for k in node.keywords)):
+            if (
+                isinstance(passed, ast.Name | ast.Attribute)
+                and _dotted(passed) not in self.values
+                and CALLS.get(self.full_name(passed).removeprefix("builtins."), "").split(" ")[0] in _RUNNING
+            ):  # map(os.system, …), Thread(target=os.system): whoever gets the function calls it
+                self.shell.ledger.opaque("dynamic-code", ast.unparse(node)[:200], self.via)
         local = full.rsplit(".", 1)[-1] if full.startswith("self.") else full
         if local in self.functions and (full == local or full.startswith("self.")):
             args = [self.value(a) for a in node.args]

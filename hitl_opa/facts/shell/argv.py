@@ -27,9 +27,31 @@ _LOCAL = re.compile(
 _NPM = frozenset({"npm", "pnpm", "yarn", "bun", "cnpm", "yarnpkg"})
 _REPOSITORY = re.compile(r"^[\w-][\w.-]*/[\w.-]+(?:#.*)?$")  # npm takes owner/name from GitHub
 _ADDRESS = re.compile(r"(?i)((?:git|hg|svn|bzr)\+|git://|ssh://|^(?:github|gitlab|bitbucket|gist):\S+/)|https?://\S+")
+_STREAMS = re.compile(r"(?i)(?:https?|rtmp[a-z]*|rtsps?|rtp|srt|rist|udp|tcp|tls|ftps?|sftp|icecast|wss?|smb)://")
 _INDEXES = frozenset({"registry", "pinned", "loopback"})
+# Options and variables that say which environment is meant, what they reach, and how production is called.
+_WHERE = frozenset(
+    {"--context", "--kube-context", "-n", "--namespace", "--profile", "--cluster", "--env", "--environment", "--stage",
+     "--project", "--subscription", "--target", "-chdir", "-var-file", "--stack", "--workspace"}
+)  # fmt: skip
+_STAGED = {"remote": ("cluster", "cloud", "service"), "database": ("", "unknown")}
+_STAGES = ("RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV", "DJANGO_ENV", "DEPLOY_ENV", "DEPLOY_ENVIRONMENT")
+_LIVE = re.compile(r"(?i)(?:^|[-_./:@=])(?:prod|production|prd|live)(?:$|[-_./:@\d])")
+_TELLING = frozenset({"guard", "ci", "git-hooks", "credentials", "env-file", "package-config", "shell-startup"})
+_CHANGES = frozenset({"write", "delete", "configure", "publish", "send", "stop", "spend"})
+_LASTING = frozenset({"irreversible", "bulk", "overwrite", "upload"})
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
 HELP = frozenset({"--help", "--version", "-version", "-help", "help", "version", "-V", "-h", "-v", "--usage", "-?"})
+
+
+def _tried(act: Act) -> Act:
+    """What is left of an act when its program only says what it would do; code that runs for that still runs."""
+    if act.verb not in _CHANGES or act.type not in ("", "remote", "host", "package", "system"):
+        return act
+    if act.verb == "publish" and act.place in ("registry", "release"):
+        return act  # what is published stays published: too much to leave to the reading of one flag
+    verb = "query" if act.type in ("remote", "host") or act.kind == "url" else "read"
+    return Act(act.kind, verb, act.type, act.place, tuple(t for t in act.traits if t not in _LASTING))
 
 
 class Invocation:
@@ -68,6 +90,8 @@ class Invocation:
         traits = tuple(sorted({*reading.traits, *self.frame.traits}))
         out = UNREAD
         late: list[tuple[Act, Word | None]] = []
+        if reading.level.last:
+            self._landing()
         for act, word in acts:
             if act.kind == "path":
                 self._path(act, word, traits)
@@ -83,8 +107,10 @@ class Invocation:
         return Stream(out.text, self.origin | out.origin)
 
     def _wants_sql(self, acts: list[tuple[Act, Word | None]]) -> bool:
-        """A client that takes SQL as an operand and was given none reads it from its input."""
-        takes = any(a.kind == "run" and a.type == "sql" for role in self.reading.level.operands for a in role)
+        """A client that takes SQL as an argument and was given none reads it from its input."""
+        level = self.reading.level
+        roles = (*level.operands, *level.options.values())
+        takes = any(a.kind == "run" and a.type == "sql" for role in roles for a in role)
         return takes and not any(a.kind == "run" for a, _ in acts)
 
     def _piped_sql(self) -> Stream:
@@ -156,6 +182,14 @@ class Invocation:
                     "unknown-subcommand", " ".join([self.via, *reading.subs, reading.unknown_sub]), self.via
                 )
                 out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
+        elif (
+            level.subs
+            and not (level.does or level.bare or reading.found or reading.operands or reading.rest)
+            and reading.flags
+            and not any(f in level.flags or f in level.options for f in reading.flags)
+        ):  # none of its subcommands, and options that nobody has described
+            self.shell.ledger.opaque("unknown-subcommand", " ".join([self.via, *sorted(reading.flags)]), self.via)
+            out.append((Act("effect", "execute", "code", "unknown"), Word(self.via)))
         out += [(a, None) for a in does if a.kind != "trait"]
         reading.traits.update(t for a in does if a.kind == "trait" for t in a.traits)
         out += reading.found
@@ -180,6 +214,8 @@ class Invocation:
             if act.kind == "drop":
                 out = [(a, w) for a, w in out if a.kind != "drop" and act.verb not in ("", a.verb)]
         out = [(a, w) for a, w in out if a.kind != "none"]
+        if "dry-run" in reading.traits:
+            out = [(_tried(a), w) for a, w in out]
         if reading.inform:
             out = [
                 (a, w) for a, w in out if a.kind in ("path", "url", "effect") and a.verb in ("read", "query", "receive")
@@ -222,10 +258,17 @@ class Invocation:
             return
         if act.traits:
             traits = tuple(sorted({*traits, *act.traits}))
-        if "://" in text and act.verb == "read" and "file://" not in text:
-            self.shell.ledger.url("receive", text, via=self.via, traits=traits)
-            self.origin |= {"remote"}
-            return
+        if "://" in text and "file://" not in text:
+            if act.verb == "read":
+                self.shell.ledger.url("receive", text, via=self.via, traits=traits)
+                self.origin |= {"remote"}
+                return
+            if act.verb == "write" and _STREAMS.match(text):
+                marks = {*traits, "upload", *(self.origin & {"secret"})}
+                self.shell.ledger.url("send", text, via=self.via, traits=tuple(sorted(marks)))
+                return
+        if text[:1] == "|":  # sox, gnuplot and others read from and write to a command that is named so
+            self.shell.script(text[1:], self.frame.within(self.via), UNREAD, via=self.via)
         place = self.shell.path(act.verb, word, self.frame, via=self.via, traits=traits)
         if act.verb == "read":
             if place in _SECRET_PLACES:
@@ -269,10 +312,36 @@ class Invocation:
             self._packages(marks)
         if act.type == "host":
             value = value or UNKNOWN
+        if place in _STAGED.get(act.type, ()) and self._live():
+            place = "production"
         certain = self.frame.certain and UNKNOWN not in value
         self.shell.ledger.effect(
             verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word
         )
+
+    def _live(self) -> bool:
+        """Whether an option names a production environment."""
+        last = ""
+        for arg in self.args:
+            name, eq, value = arg.text.partition("=")
+            if (last in _WHERE and _LIVE.search(arg.text)) or (eq and name in _WHERE and _LIVE.search(value)):
+                return True
+            last = arg.text
+        return False
+
+    def _landing(self) -> None:
+        """``cp a/x .`` writes ``./x``, whose name may say more than the folder's."""
+        operands, paths = self.reading.operands, self.shell.ledger.paths
+        if len(operands) < 2 or not self.reading.level.last:
+            return
+        target = operands[-1].text
+        if target.rsplit("/", 1)[-1] not in ("", ".", "..") and target not in (paths.workspace, self.frame.cwd):
+            return
+        for word in operands[:-1][:64]:
+            name = word.text.rstrip("/").rsplit("/", 1)[-1]
+            landed = Word(f"{target.rstrip('/')}/{name}", word.glob, word.origin)
+            if word.known and name and paths.locate(landed.text, self.frame.cwd).place in _TELLING:
+                self.shell.path("write", landed, self.frame, via=self.via, traits=("overwrite",))
 
     def _packages(self, traits: tuple[str, ...]) -> None:
         """Packages that are named by an address, and indexes that are no well-known one."""
@@ -295,6 +364,14 @@ class Invocation:
             else None
         )
         trusted = at is None or at.place in ("workspace", "home", "outside", "unknown", "home-root")
+        if trusted and self.shell.came(self.frame.cwd.rstrip("/")):
+            trusted = False
+        for name in _STAGES:
+            stage = self.frame.variables.get(name)
+            if stage is not None and _LIVE.search(stage.text):
+                self.shell.ledger.effect(
+                    "execute", "remote", f"{name}={stage.text}", place="production", via=self.via, traits=traits
+                )
         self.shell.ledger.effect(
             "execute",
             "code",

@@ -133,6 +133,8 @@ def script_file(
             place = "remote" if "remote" in written.origin else place
         content, certain = written.text, True
     else:
+        if shell.came(name):
+            place = "unknown"  # code that this call fetched, which nobody has read
         content, certain = (read_small(real) if place == "workspace" or inside else None), False
     if word.text.startswith(("http://", "https://")):
         shell.ledger.url("receive", word.text, via=via, traits=frame.traits)

@@ -66,6 +66,11 @@ class Shell(World):
         self.scripts += 1
         try:
             root = parse(source)
+            if root.has_error and b"$^" in source:  # no expansion, though the grammar expects one
+                mended = source.replace(b"$^", b"\\$^")
+                again = parse(mended)
+                if not again.has_error:
+                    root, self.source = again, mended
             if root.has_error:
                 self._broken(root, text, frame, via)
             out = self.body(root, frame, stdin)

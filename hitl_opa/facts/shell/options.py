@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hitl_opa.facts.data import Act, Acts, Program
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.words import Word
 
-if TYPE_CHECKING:
-    pass
+_OFF = frozenset({"false", "none", "no", "off", "0"})
 
 
 class Reading:
@@ -55,7 +52,12 @@ def parse(program: Program, args: list[Word]) -> Reading:
         word = args[i]
         text = word.text
         i += 1
-        if stop or len(text) < 2 or (text[0] != "-" and not (text[0] == "+" and text in program.flags)) or text == "--":
+        if (
+            stop
+            or len(text) < 2
+            or (text[0] != "-" and not (text[0] in "+/" and text in program.flags))
+            or text == "--"
+        ):
             if text == "--" and not stop:
                 stop = True
                 if style == "posix" and out.level.operands and i < n:
@@ -86,6 +88,8 @@ def parse(program: Program, args: list[Word]) -> Reading:
             out.operands.append(word)
             continue
         i = _option(text, word, args, i, levels, style, out)
+    if any(word.text[:8] in ("--no-dry", "--no_dry") for word in args):
+        out.traits.discard("dry-run")
     return out
 
 
@@ -105,7 +109,7 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
             elif i < len(args):
                 _add(acts, args[i], out)
                 i = _rest(acts, args, i, out)
-        else:
+        elif not _only_tries(acts) or _sure(value if eq else "", args, i, levels, style):
             _add(acts, None, out)
         return i
     acts, takes = _look(levels, text, style)
@@ -114,7 +118,8 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
         if takes and i < len(args):
             _add(acts, args[i], out)
             return _rest(acts, args, i, out)
-        _add(acts, None, out)
+        if not _only_tries(acts) or _sure("", args, i, levels, style):
+            _add(acts, None, out)
         return i
     for j in range(1, min(len(text), 64)):
         name = text[0] + text[j]
@@ -132,6 +137,23 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
             return i
         _add(acts, None, out)
     return i
+
+
+def _only_tries(acts: Acts) -> bool:
+    return any("dry-run" in act.traits for act in acts)
+
+
+def _sure(value: str, args: list[Word], i: int, levels: list[Program], style: str) -> bool:
+    """Whether the flag before ``i`` is one: not switched off, and not the value of an option that nobody knows."""
+    following = args[i].text if i < len(args) else ""
+    if value.lower() in _OFF or UNKNOWN in value or following.lower() in _OFF - {"0"}:
+        return False
+    before = args[i - 2].text if i > 1 else ""
+    if before[:1] != "-" or len(before) < 2 or "=" in before:
+        return True
+    name = before if before[:2] == "--" or style == "single" else "-" + before[-1]
+    acts, takes = _look(levels, name, style)
+    return acts is not None and not takes
 
 
 def _rest(acts: Acts, args: list[Word], i: int, out: Reading) -> int:

@@ -62,7 +62,10 @@ class World:
         if text in ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/tty") and verb in ("read", "write"):
             return "null"
         if text[:8] == "/dev/fd/":
-            return "null"
+            if verb == "read" or text in self.files or text[8:] in ("0", "1", "2"):
+                return "null"
+            word = NOWHERE  # a descriptor that something else opened
+            text = word.text
         if frame.traits:
             traits = tuple({*traits, *frame.traits})
         return self.ledger.path(
@@ -90,6 +93,16 @@ class World:
         if content.text is not None and len(content.text) > MAX_STREAM:
             content = Stream(None, content.origin)
         self.files[name] = content
+
+    def came(self, path: str) -> frozenset[str]:
+        """Where the folders that a path lies in came from, as far as this call made them."""
+        if self.files:
+            while path.count("/") > 1 and path != self.ledger.paths.workspace:
+                known = self.files.get(path)
+                if known is not None and known.origin & {"remote", "fetched"}:
+                    return known.origin
+                path = path.rpartition("/")[0]
+        return frozenset()
 
     def absolute(self, text: str, frame: Frame) -> str:
         joined = self.ledger.paths.join(text, frame.cwd)

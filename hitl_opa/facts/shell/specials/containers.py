@@ -10,6 +10,20 @@ from hitl_opa.facts.shell.frame import UNREAD, Stream
 from hitl_opa.facts.shell.words import Word
 
 
+def container_copy(call: Invocation) -> Stream:
+    """``docker cp``: ``name:path`` lies in a container, the other end here."""
+    shell, frame, operands = call.shell, call.frame, call.reading.operands
+    for i, word in enumerate(operands[-2:]):
+        if word.text == "-":
+            continue
+        if ":" in word.text and word.text[:1] not in "./":
+            verb = "configure" if i else "read"
+            shell.ledger.effect(verb, "system", word.text, place="container", via=call.via, traits=frame.traits)
+        else:
+            shell.path("write" if i else "read", word, frame, via=call.via, traits=("overwrite",) if i else ())
+    return UNREAD
+
+
 def container(call: Invocation) -> Stream | None:
     """docker run/exec and kin: mounts of the host count as host paths; the command inside is read, but less sure."""
     reading, frame, shell_ = call.reading, call.frame, call.shell

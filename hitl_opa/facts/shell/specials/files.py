@@ -57,11 +57,24 @@ def tar(call: Invocation) -> Stream:
         if archive_word is not None and archive_word.text != "-":
             _archive(call, "read", archive_word)
         if not flags & {"-O", "--to-stdout"}:
-            more = ("force",) if flags & {"-P", "--absolute-names"} else ()
-            shell.path("write", Word("."), inner, via="tar", traits=tuple(sorted({"recursive", *more, *traits})))
+            shell.path("write", Word("."), inner, via="tar", traits=tuple(sorted({"recursive", *traits})))
+            known = shell.files.get(shell.absolute(archive_word.text, frame)) if archive_word is not None else None
+            if "remote" in origin or (known is not None and "remote" in known.origin):
+                shell.wrote(_unpacked(archive_word, directory), frame, Stream(None, frozenset({"remote"})))
+            if flags & {"-P", "--absolute-names"}:  # and wherever else the archive says
+                shell.path("write", Word(UNKNOWN), inner, via="tar", traits=("recursive",))
     elif archive_word is not None and archive_word.text != "-":
         _archive(call, "read", archive_word)
     return Stream(None, origin)
+
+
+def _unpacked(archive: Word | None, directory: Word | None) -> str:
+    """The folder that an archive most likely unpacks to: the one that is named, or the archive's own name."""
+    if directory is not None:
+        return directory.text
+    return (
+        re.sub(r"\.(?:tar|tgz|tbz2?|txz|zip)\b.*$", "", archive.text.rsplit("/", 1)[-1]) if archive is not None else "."
+    )
 
 
 def _archive(call: Invocation, verb: str, word: Word) -> None:
@@ -119,7 +132,14 @@ def chmod(call: Invocation) -> Stream:
         mode = operands.pop(0).text
     elif call.args and re.fullmatch(r"-[rwxXst]+", call.args[0].text):
         mode = call.args[0].text
-    traits = set(reading.traits)
+    traits = {*reading.traits, *_mode(mode)}
+    for word in operands:
+        shell.path("write", word, frame, via=call.via, traits=tuple(sorted(traits)))
+    return UNREAD
+
+
+def _mode(mode: str) -> set[str]:
+    traits = set()
     digits = mode.lstrip("0") if mode.isdigit() else ""
     if (
         re.search(r"(?:^|,)[ugoa]*[oa][ugoa]*[+=][rXxst]*w", mode)
@@ -131,9 +151,35 @@ def chmod(call: Invocation) -> Stream:
         traits.add("setuid")
     if mode.isdigit() and int(mode or "0") == 0:
         traits.add("all")
-    for word in operands:
-        shell.path("write", word, frame, via=call.via, traits=tuple(sorted(traits)))
-    return UNREAD
+    return traits
+
+
+def install(call: Invocation) -> Stream | None:
+    """Copies, and gives what it copies a mode and an owner."""
+    for i, word in enumerate(call.args):
+        name, eq, value = word.text.partition("=")
+        if name in ("-m", "--mode") or re.match(r"-m.", word.text):
+            mode = value if eq else word.text[2:] if name[:2] == "-m" and len(name) > 2 else _next(call.args, i)
+            call.reading.traits |= _mode(mode)
+        elif name in ("-o", "--owner"):
+            _owner(call, value if eq else _next(call.args, i))
+    return None
+
+
+def chown(call: Invocation) -> Stream | None:
+    """Only root gives a file to root."""
+    if call.reading.operands and call.via != "chgrp":
+        _owner(call, call.reading.operands[0].text)
+    return None
+
+
+def _owner(call: Invocation, owner: str) -> None:
+    if re.split(r"[:.]", owner, maxsplit=1)[0] in ("root", "0"):
+        call.reading.traits.add("elevated")
+
+
+def _next(args: list[Word], i: int) -> str:
+    return args[i + 1].text if i + 1 < len(args) else ""
 
 
 def kill(call: Invocation) -> Stream:

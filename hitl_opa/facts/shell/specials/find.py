@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from hitl_opa.facts.paths import UNKNOWN
@@ -83,6 +84,11 @@ _NARROW = _NARROW_ALONE | frozenset(
     }
 )
 
+# Permissions that let whoever runs a file act as its owner or group.
+_SETUID = re.compile(
+    r"[-/+]?0*[2-7]\d{3}\Z|[-/+]?[ugoa,]*[ug][ugoa]*[=+][rwx]*s|[-/+]?(?:[ugo]*=?[rwxX]*,)*[ug]+[=+][rwx]*s"
+)
+
 _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
 
@@ -109,7 +115,7 @@ def find(call: Invocation) -> Stream:
     names: list[str] = []
     wanted: list[str] = []  # patterns that what is found must match
     spared: list[str] = []  # and those of what is left out
-    deletes = narrowed = False
+    deletes = narrowed = numbered = setuid = False
     depth = ""
     commands: list[list[Word]] = []
     while i < len(args):
@@ -131,6 +137,8 @@ def find(call: Invocation) -> Stream:
             deletes = True
         elif text in _NARROW:
             narrowed = True
+            numbered = numbered or text == "-inum"
+            setuid = setuid or (text == "-perm" and i < len(args) and _SETUID.match(args[i].text) is not None)
             i += text not in _NARROW_ALONE
         elif text in ("-fprint", "-fls", "-fprint0", "-fprintf") and i < len(args):
             shell.path("write", args[i], frame, via="find", traits=("overwrite",))
@@ -165,8 +173,13 @@ def find(call: Invocation) -> Stream:
                 if place not in ("workspace", "temp", "credentials"):
                     shell.path("read", Word(_below(start.text, named), True), frame, via="find")
         if deletes:
-            for item in _found(start, names, depth, narrowed) if narrowed else [start]:
+            items = _found(start, names, depth, narrowed) if narrowed else [start]
+            for item in [Word(UNKNOWN)] if numbered and not names else items:  # a number names no file
                 shell.path("delete", item, frame, via="find", traits=tuple(sorted({*recursive, *bulk})))
+        if setuid and place in ("root", "system"):
+            shell.ledger.effect(
+                "query", "system", "setuid programs", place="privilege", via="find", traits=frame.traits
+            )
     if deletes:
         for item in guarded:
             shell.path("delete", item, frame, via="find")

@@ -1,4 +1,4 @@
-"""git: aliases and configuration that run commands, and what a push publishes."""
+"""git: options before the subcommand, and what clones, checkouts and commits do."""
 
 from __future__ import annotations
 
@@ -9,43 +9,8 @@ from hitl_opa.facts.shell import code
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.options import parse
+from hitl_opa.facts.shell.specials.git_config import configured
 from hitl_opa.facts.shell.words import Word
-
-# Configuration whose value git runs as a command.
-_RUNS = re.compile(
-    r"(?i)(?:core\.(?:sshcommand|pager|editor|fsmonitor|askpass|gitproxy)|sequence\.editor|diff\.external|pager\..+|difftool\..+\.cmd|mergetool\..+\.cmd|"
-    r"(?:diff|merge)\..+\.(?:textconv|command|driver)|filter\..+\.(?:clean|smudge|process)|credential(?:\..+)?\.helper|gpg(?:\..+)?\.program|"
-    r"interactive\.difffilter|uploadpack\.packobjectshook|remote\..+\.(?:receivepack|uploadpack)|browser\..+\.cmd|man\..+\.cmd|sendemail\..*cmd|trailer\..+\.c(?:md|ommand)|submodule\..+\.update)\Z"
-)
-_HARMLESS = frozenset(
-    {
-        "cat",
-        "less",
-        "more",
-        "vi",
-        "vim",
-        "nano",
-        "emacs",
-        "code --wait",
-        "true",
-        "false",
-        "store",
-        "cache",
-        "osxkeychain",
-        "manager",
-        "manager-core",
-        "libsecret",
-        "gh auth git-credential",
-        "!gh auth git-credential",
-        "",
-        "delta",
-        "gpg",
-        "gpg2",
-        "less -FRX",
-        "vim -d",
-        "nvim",
-    }
-)
 
 
 def git(call: Invocation) -> Stream | None:
@@ -71,11 +36,11 @@ def git(call: Invocation) -> Stream | None:
                 moved = moved.copy()
                 moved.cwd = shell.absolute(value.text, moved) if value.known else UNKNOWN
             elif text == "-c":
-                _configured(call, value, aliases)
+                configured(call, value, aliases)
             i += 2
             continue
         if text.startswith("-c") and "=" in text and text[:2] == "-c" and len(text) > 2:
-            _configured(call, Word(text[2:], False, args[i].origin), aliases)
+            configured(call, Word(text[2:], False, args[i].origin), aliases)
         i += 1
     rest = args[i:]
     if not rest:
@@ -104,25 +69,6 @@ def _with(frame: Frame, args: list[Word]) -> Frame:
     return frame
 
 
-def _configured(call: Invocation, word: Word, aliases: dict[str, str]) -> None:
-    name, _, value = word.text.partition("=")
-    if name.lower().startswith("alias."):
-        aliases[name[6:]] = value
-    elif _RUNS.match(name) and value.strip() not in _HARMLESS and UNKNOWN not in name:
-        _run_value(call, value)
-    elif name.lower() in ("core.hookspath", "include.path", "core.attributesfile") or name.lower().startswith(
-        "protocol.ext.allow"
-    ):
-        call.shell.ledger.effect("execute", "code", value, place="unknown", via="git", traits=call.frame.traits)
-
-
-def _run_value(call: Invocation, value: str) -> None:
-    text = value[1:] if value[:1] == "!" else value
-    if "credential" in value and value[:1] != "!":
-        return
-    call.shell.script(text, call.frame.within("git"), via="git")
-
-
 def setting(shell: object, frame: Frame, name: str, value: Word) -> None:
     """Environment variables that configure git or node for one run."""
     from hitl_opa.facts.shell.interpret import Shell
@@ -133,77 +79,6 @@ def setting(shell: object, frame: Frame, name: str, value: Word) -> None:
         if re.search(r"--(?:require|import|loader|experimental-loader|inspect)|(?:^|\s)-r\s", value.text):
             shell.ledger.effect("execute", "code", value.text, place="unknown", via=name, traits=frame.traits)
         return
-
-
-def config(call: Invocation) -> Stream | None:
-    """Reads with ``--get``, ``--list`` or one operand; otherwise writes; values that git runs are read as commands."""
-    reading, shell, frame = call.reading, call.shell, call.frame
-    operands = reading.operands
-    reads = reading.inform or bool(
-        reading.flags
-        & {
-            "--get",
-            "--get-all",
-            "--get-regexp",
-            "--list",
-            "-l",
-            "--get-urlmatch",
-            "--show-origin",
-            "--get-color",
-            "--get-colorbool",
-            "--show-scope",
-            "--name-only",
-        }
-    )
-    if (
-        operands
-        and operands[0].text in ("list", "get", "set", "unset", "edit", "rename-section", "remove-section")
-        and "." not in operands[0].text
-    ):
-        reads = reads or operands[0].text in ("list", "get")
-        if operands[0].text == "set":
-            operands = operands[1:]
-    writes = reading.flags & {
-        "--unset",
-        "--unset-all",
-        "--add",
-        "--replace-all",
-        "--edit",
-        "-e",
-        "--remove-section",
-        "--rename-section",
-    }
-    if reads or (len(operands) <= 1 and not writes):
-        shell.path("read", Word("."), frame, via="git")
-        return UNREAD
-    shared = reading.flags & {"--global", "--system"}
-    target = Word("~/.gitconfig" if "--global" in shared else "/etc/gitconfig") if shared else Word(".git")
-    shell.path("write", target, frame, via="git", traits=tuple(sorted({"append"} if not shared else set())))
-    if len(operands) >= 2:
-        name, value = operands[0].text, operands[1].text
-        if name.lower().startswith("alias.") and value[:1] == "!":
-            shell.script(value[1:], frame.within("git", certain=False), via="git")
-            shell.ledger.effect(
-                "configure",
-                "remote",
-                name,
-                place="repository",
-                via="git",
-                traits=tuple(sorted({"persistence", *frame.traits})),
-            )
-        elif (_RUNS.match(name) and value.strip() not in _HARMLESS) or name.lower() == "core.hookspath":
-            shell.ledger.effect(
-                "configure",
-                "remote",
-                name,
-                place="repository",
-                via="git",
-                traits=tuple(sorted({"persistence", *frame.traits})),
-            )
-            shell.path("write", Word(".git/hooks/config"), frame, via="git")
-            if name.lower() != "core.hookspath":
-                _run_value(call, value)
-    return UNREAD
 
 
 def host_of(remote: str) -> str:
@@ -219,7 +94,7 @@ def clone(call: Invocation) -> Stream | None:
         if act.kind == "run" and word is not None:
             call.run(act, word)
         elif act.kind == "effect" and word is not None and act.type == "code":
-            _configured(call, word, {})
+            configured(call, word, {})
     if not operands:
         return UNREAD
     url = operands[0].text
@@ -238,6 +113,8 @@ def clone(call: Invocation) -> Stream | None:
         else Word(re.sub(r"\.git/?$", "", url).rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1] or ".")
     )
     shell.path("write", target if target.text != UNKNOWN else Word("./" + UNKNOWN), frame, via="git")
+    if "://" in url or "@" in url:
+        shell.wrote(target.text, frame, Stream(None, frozenset({"fetched"})))
     return UNREAD
 
 

@@ -18,7 +18,8 @@ def push(call: Invocation) -> Stream | None:
     operands, flags = reading.operands, reading.flags
     remote = operands[0].text if operands else "origin"
     traits = set(frame.traits)
-    if flags & {"-n", "--dry-run"}:
+    tries = "dry-run" in reading.traits
+    if tries:
         traits.add("dry-run")
     forced = bool(
         flags & {"-f", "--force"}
@@ -68,7 +69,7 @@ def push(call: Invocation) -> Stream | None:
         if gone:
             mine.add("irreversible")
         shell.ledger.effect(
-            "delete" if gone else "publish",
+            "query" if tries else "delete" if gone else "publish",
             "remote",
             f"{remote}/{name}".replace(UNKNOWN, "?"),
             place=place,
@@ -77,7 +78,13 @@ def push(call: Invocation) -> Stream | None:
             certain=frame.certain and known,
         )
     if "://" in remote or "@" in remote:
-        shell.ledger.url("send", host_of(remote), via="git", traits=tuple(sorted({"upload", *traits})))
+        secret = operands[0].origin & {"secret", "leak"}  # a name made of a secret says it
+        shell.ledger.url(
+            "query" if tries and not secret else "send",
+            host_of(remote),
+            via="git",
+            traits=tuple(sorted({"upload", *traits})),
+        )
     return UNREAD
 
 

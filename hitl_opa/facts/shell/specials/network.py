@@ -230,26 +230,31 @@ def copy(call: Invocation) -> Stream:
             )
     host = _remote_host(target.text)
     if host:
+        tries = "dry-run" in reading.traits
         for word in sources:
             if not _remote_host(word.text):
-                shell.path("send", word, frame, via=call.via, traits=traits)
+                shell.path("read" if tries else "send", word, frame, via=call.via, traits=traits)
         shell.ledger.url(
-            "send",
+            "query" if tries else "send",
             host,
             via=call.via,
-            traits=tuple(sorted({"upload", *traits, *(("secret",) if secret else ())})),
+            traits=tuple(sorted({*(() if tries else ("upload",)), *traits, *(("secret",) if secret else ())})),
             certain=frame.certain,
         )
     else:
-        deletes = (
-            any(f.startswith("--del") for f in reading.flags)
-            and "--dry-run" not in reading.flags
-            and "-n" not in reading.flags
-        )
-        dry = ("dry-run",) if reading.flags & {"-n", "--dry-run"} else ()
-        shell.path("write", target, frame, via=call.via, traits=tuple(sorted({"overwrite", *reading.traits, *dry})))
+        if "dry-run" in reading.traits:
+            shell.path("read", target, frame, via=call.via, traits=tuple(sorted(reading.traits)))
+            return UNREAD
+        deletes = any(f.startswith("--del") for f in reading.flags)
+        shell.path("write", target, frame, via=call.via, traits=tuple(sorted({"overwrite", *reading.traits})))
         if any(_remote_host(w.text) for w in sources) and target.known:
-            shell.wrote(target.text, frame, Stream(None, frozenset({"remote"})))
+            fetched = Stream(None, frozenset({"remote"}))
+            shell.wrote(target.text, frame, fetched)
+            for word in sources:
+                if word.known:
+                    shell.wrote(
+                        f"{target.text.rstrip('/')}/{word.text.rsplit('/', 1)[-1].split(':')[-1]}", frame, fetched
+                    )
         if deletes:
             shell.path("delete", target, frame, via=call.via, traits=("bulk", "recursive"))
         if "--remove-source-files" in reading.flags:
