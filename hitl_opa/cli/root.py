@@ -36,6 +36,8 @@ class Lazy(click.Group):
         "grants": "hitl_opa.cli.grants",
         "users": "hitl_opa.cli.users",
         "metrics": "hitl_opa.cli.metrics",
+        "autonomy": "hitl_opa.cli.autonomy",
+        "incident": "hitl_opa.cli.autonomy",
         "notify": "hitl_opa.cli.notify",
         "worker": "hitl_opa.cli.worker",
         "doctor": "hitl_opa.cli.doctor",

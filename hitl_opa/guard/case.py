@@ -16,6 +16,7 @@ from hitl_opa.errors import CallRefused, EngineError, EngineTimeout, EngineUnava
 from hitl_opa.facts import read_facts
 from hitl_opa.guard.grants import scope_of
 from hitl_opa.guard.ruling import Ruling, refusal
+from hitl_opa.metrics.trail import UNNAMED
 from hitl_opa.model import (
     Agent,
     ApprovalFact,
@@ -24,6 +25,7 @@ from hitl_opa.model import (
     Context,
     Decision,
     Document,
+    Earned,
     Facts,
     Policy,
     Session,
@@ -78,7 +80,7 @@ class Case:
         return Document(
             call=about,
             facts=facts,
-            agent=_agent(call, self.level),
+            agent=self._agent(call),
             context=Context(
                 environment=config.environment,
                 cwd=call.cwd,
@@ -86,11 +88,23 @@ class Case:
                 home=call.home,
                 time=now.isoformat().replace("+00:00", "Z"),
                 durable=guard.approvals is not None or self._past is not None,
+                draw=int(self.id[:8], 16) / 2**32,
                 counters=counters,
                 taint=taint,
             ),
             approval=ApprovalFact(),
         )
+
+    def _agent(self, call: ToolCall) -> Agent:
+        """Who asks, with what its tool has earned. Raises where that cannot be looked up: then nothing is allowed."""
+        guard = self.guard
+        if guard.standings is None:
+            return _agent(call, self.level)
+        name = guard.config.agent or call.session.principal or UNNAMED
+        levels, frozen = guard.standings.levels(name, guard.config.agent_version, call.tool)
+        earned = [Earned(risk=risk, level=level) for risk, level in sorted(levels.items())]
+        kept = earned if guard.config.autonomy.earn else []
+        return msgspec.structs.replace(_agent(call, self.level), earned=kept, frozen=frozen)
 
     def answer(self, raw: bytes) -> None:
         """Take the engine's answer, or refuse it."""

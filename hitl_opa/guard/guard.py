@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hitl_opa.approvals.approval import Approval
     from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.approvals.grants import StoredGrants
+    from hitl_opa.approvals.standings import Standings
     from hitl_opa.audit import Receipt
     from hitl_opa.audit.batch import Batch
 
@@ -39,6 +40,7 @@ class Guard:
 
     ``engine`` evaluates the policy, ``audit`` keeps the record, ``reviewer`` is the human who can be
     asked now (None: nobody). ``approvals`` keep asks that nobody answers in time (None: those are denied).
+    ``standings`` say what tools have earned, and whether all autonomy is frozen (None: nothing is looked up).
     ``clock`` returns the time in UTC. A guard may be shared by threads.
     """
 
@@ -51,6 +53,7 @@ class Guard:
         reviewer: Reviewer | None = None,
         known: Known | None = None,
         approvals: Approvals | None = None,
+        standings: Standings | None = None,
         clock: Callable[[], datetime] | None = None,
         log: Any = None,
     ) -> None:
@@ -60,6 +63,7 @@ class Guard:
         self.engine = engine
         self.known = known or Known()
         self.approvals = approvals
+        self.standings = standings
         self.clock = clock or (lambda: datetime.now(UTC))
         self._log = log or open_log()
         self.sessions = Sessions()
@@ -75,14 +79,22 @@ class Guard:
         ``overrides`` are fields of `Config` and win. Raises ConfigError, PolicyError or AuditError:
         a guard that cannot work does not open.
         """
-        from hitl_opa.guard.opening import open_approvals, open_parts
+        from hitl_opa.guard.opening import open_approvals, open_parts, open_standings
 
         config = source if isinstance(source, Config) else load_config(source, **overrides)
         if isinstance(source, Config) and overrides:
             config = msgspec.structs.replace(source, **overrides)
         engine, audit, known = open_parts(config)
         approvals = open_approvals(config, audit, lambda: guard) if config.durable else None
-        guard = cls(engine=engine, audit=audit, config=config, reviewer=reviewer, known=known, approvals=approvals)
+        guard = cls(
+            engine=engine,
+            audit=audit,
+            config=config,
+            reviewer=reviewer,
+            known=known,
+            approvals=approvals,
+            standings=open_standings(config, audit),
+        )
         return guard
 
     # --- deciding

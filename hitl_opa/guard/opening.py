@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.approvals.standings import Standings
     from hitl_opa.audit.anchors import Anchor
     from hitl_opa.audit.notary import Notary
     from hitl_opa.audit.notes import Verifier
@@ -113,6 +114,16 @@ def open_approvals(config: Config, audit: AuditLog, guard: Callable[[], Guard] |
         return Guard(engine=open_engine(config), audit=audit, config=config, known=known(config))
 
     return Approvals.open(audit, redact=redact, referee=GuardReferee(guard or own))
+
+
+def open_standings(config: Config, audit: AuditLog) -> Standings | None:
+    """Earned levels and the switch that freezes them; None where the settings look nothing up."""
+    if config.audit == MEMORY or not (config.autonomy.earn or config.durable):
+        return None
+    from hitl_opa.approvals.standings import Standings
+    from hitl_opa.approvals.store import Store
+
+    return Standings(Store(audit))
 
 
 def known(config: Config) -> Known:

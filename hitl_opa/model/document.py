@@ -166,8 +166,18 @@ class Confidence(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool = False
 
 
+class Earned(msgspec.Struct, frozen=True, kw_only=True):
+    """What this tool of this agent has earned: calls of ``risk`` may run as at ``level``."""
+
+    risk: str
+    level: int
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and how much it may do alone (``level``, 1-4)."""
+    """Who asks, and how much it may do alone (``level``, 1-4), beside what the tool has ``earned``.
+
+    ``frozen``: somebody has taken all autonomy away.
+    """
 
     session: str = ""
     id: str = ""
@@ -177,6 +187,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     mode: PermissionMode = PermissionMode.DEFAULT
     confidence: Confidence = Confidence()
     unattended: bool = False
+    earned: list[Earned] = []
+    frozen: bool = False
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +209,8 @@ class Taint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and when. ``time`` is RFC 3339 in UTC. ``durable``: an approval can outlive this process."""
+    """Where and when. ``time`` is RFC 3339 in UTC. ``durable``: an approval can outlive this process. ``draw``: a
+    random number from 0 to 1, for samples."""
 
     environment: str = ""
     cwd: str = ""
@@ -205,6 +218,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     home: str = ""
     time: str = ""
     durable: bool = False
+    draw: float = 0.0
     counters: Counters = Counters()
     taint: Taint = Taint()
 

@@ -8,13 +8,82 @@ package hitl.autonomy
 import data.hitl.settings
 
 # METADATA
-# description: The level in force; bypassPermissions is level 4 only where data allows it, and a level that does not exist is 1.
-level := 4 if {
+# description: >-
+#   The level in force: 1 where all autonomy is frozen; else that of the agent or what the tool has earned, whichever
+#   is more. bypassPermissions is level 4 only where data allows it, and a level that does not exist is 1.
+level := 1 if {
+	frozen
+} else := 4 if {
 	input.agent.mode == "bypassPermissions"
 	settings.allow_bypass == true
-} else := input.agent.level if {
+} else := most if {
+	count(earned) > 0
+	most := max(earned | {own})
+} else := own
+
+frozen if object.get(input.agent, "frozen", false) == true
+
+own := input.agent.level if {
 	input.agent.level in {1, 2, 3, 4}
 } else := 1
+
+# METADATA
+# description: >-
+#   The levels that this tool has earned for calls of this risk, capped. A sample of the calls counts as if
+#   nothing was earned, so that people go on seeing some; what cannot be undone has a cap of its own.
+earned contains found if {
+	some e in object.get(input.agent, "earned", [])
+	e.risk == data.hitl.gather.risk
+	object.get(input.context, "draw", 0) >= settings.earned.sample
+	found := min([e.level, object.get(settings.earned.caps, e.risk, 1), cap])
+}
+
+cap := settings.earned.irreversible if {
+	some e in input.facts.effects
+	"irreversible" in e.traits
+} else := 4
+
+# METADATA
+# title: The tool has earned to run alone
+# custom:
+#   id: autonomy.earned
+#   risk: low
+#   remedy: hitl-opa autonomy set, or freeze.
+reasons contains r if {
+	not frozen
+	count(earned) > 0
+	level > own
+	r := {
+		"rule": "autonomy.earned",
+		"pack": "autonomy",
+		"verdict": "allow",
+		"risk": data.hitl.gather.risk,
+		"message": sprintf("%s has earned autonomy level %d for calls of %s risk.", [input.call.tool, level, data.hitl.gather.risk]),
+		"remedy": "hitl-opa autonomy set, or freeze.",
+		"floor": false,
+		"waives": [],
+	}
+}
+
+# METADATA
+# title: All autonomy is frozen
+# custom:
+#   id: autonomy.frozen
+#   risk: low
+#   remedy: hitl-opa autonomy unfreeze, once it is known what happened.
+reasons contains r if {
+	frozen
+	r := {
+		"rule": "autonomy.frozen",
+		"pack": "autonomy",
+		"verdict": "ask",
+		"risk": data.hitl.gather.risk,
+		"message": "All autonomy is frozen: a human decides every call.",
+		"remedy": "hitl-opa autonomy unfreeze, once it is known what happened.",
+		"floor": true,
+		"waives": [],
+	}
+}
 
 # METADATA
 # title: Nothing runs alone at level 1

@@ -114,3 +114,48 @@ test_a_broken_level_runs_nothing_alone if {
 	autonomy.reasons == {over("low", 2)} with input as at(fixtures.reading, 2) with data.hitl.settings.levels as {"2": "all"}
 	autonomy.reasons == {over("low", 3)} with input as at(fixtures.reading, 3) with data.hitl.settings.levels as {"3": 7}
 }
+
+earning(document, level, risk, earned) := fixtures.agent(document, {"level": level, "earned": [{"risk": risk, "level": earned}]})
+
+ids(found) := {r.rule | some r in found}
+
+test_an_earned_level_counts_for_its_risk if {
+	autonomy.level == 3 with input as earning(running, 1, "medium", 3)
+	autonomy.level == 1 with input as earning(running, 1, "low", 2)
+	autonomy.level == 2 with input as earning(fixtures.reading, 1, "low", 2)
+	ids(autonomy.reasons) == {"autonomy.earned"} with input as earning(running, 1, "medium", 3)
+}
+
+test_an_earned_level_never_takes_away if {
+	autonomy.level == 4 with input as earning(running, 4, "medium", 3)
+	ids(autonomy.reasons) == set() with input as earning(running, 4, "medium", 3)
+}
+
+test_earned_levels_are_capped if {
+	autonomy.level == 3 with input as earning(running, 1, "medium", 4)
+	autonomy.level == 1 with input as earning(pushing, 1, "critical", 4)
+}
+
+test_what_cannot_be_undone_earns_less if {
+	wiping := fixtures.shell([object.union(fixtures.effect("execute", "code", "x", "workspace"), {"traits": ["irreversible"]})])
+	autonomy.level == 2 with input as earning(wiping, 1, "medium", 3)
+}
+
+test_a_sample_is_seen_by_people if {
+	drawn := object.union(earning(running, 1, "medium", 3), {"context": {"draw": 0.05}})
+	autonomy.level == 1 with input as drawn
+	ids(autonomy.reasons) == {"autonomy.suggest-only"} with input as drawn
+}
+
+test_frozen_is_level_1_whatever_else if {
+	every mode in ["default", "bypassPermissions", "acceptEdits"] {
+		document := fixtures.agent(earning(running, 4, "medium", 3), {"frozen": true, "mode": mode})
+		autonomy.level == 1 with input as document with data.hitl.settings.allow_bypass as true
+		ids(autonomy.reasons) == {"autonomy.suggest-only", "autonomy.frozen"} with input as document
+	}
+}
+
+test_documents_without_these_fields_are_judged_as_before if {
+	autonomy.level == 3 with input as object.remove(running, ["context"])
+	autonomy.level == 3 with input as object.union(object.remove(running, ["agent"]), {"agent": {"level": 3, "mode": "default"}})
+}
