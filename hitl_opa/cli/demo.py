@@ -39,30 +39,47 @@ TOOLS = ["Read", "Write", "Edit", "Bash", "AskUserQuestion", "mcp__ops__deploy"]
 @click.command(short_help="A real Claude Code session, offline, guarded.")
 @click.option("--level", default=DEFAULT_LEVEL, show_default=True, type=click.IntRange(1, 4), help="Autonomy level.")
 @click.option("--live", metavar="PROMPT", help="Use the real model, with the key in the environment; you review.")
+@click.option("--inbox", is_flag=True, help="An agent asks, and you decide in the inbox, in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
-def demo(level: int, live: str | None, as_json: bool) -> None:
+def demo(level: int, live: str | None, inbox: bool, as_json: bool) -> None:
     """Watch the guard at work on the real Claude Code CLI, in a throw-away workspace.
 
     \b
     hitl-opa demo                     scripted model, scripted reviewer, no network, no key
     hitl-opa demo --level 1           the same, and nothing runs without being asked
     hitl-opa demo --live "Add a farewell to greet.py and deploy it"
+    hitl-opa demo --inbox             prints a URL and a login; you decide there
 
     The agent reads, writes, touches .env, tries `rm -rf /`, asks a question and deploys. Each call
     is shown with its decision, who decided, its risk and rule; then the same calls at the other
     levels; then an agent asks and its process ends, until a person decides and another process goes
     on; then the record, verified. Exit code 1 if anything ran that should not have.
     """
+    if inbox and (as_json or live is not None):
+        raise click.UsageError("--inbox is for people, with the scripted model")
     if live is not None and as_json:
         raise click.UsageError("--live is for people: it has no --json")
     if live is not None and not any(os.environ.get(key) for key in KEYS):
         raise ConfigError(f"--live needs a key in the environment: {', '.join(KEYS[:-1])} or {KEYS[-1]}")
     from hitl_opa.testing import Sandbox
 
+    if inbox:
+        with Sandbox() as sandbox:
+            passed = _inbox(sandbox)
+        sys.exit(not passed)
     with Sandbox() as sandbox:
         passed = asyncio.run(_Demo(sandbox, level, quiet=as_json).run(live))
     if not passed:
         sys.exit(1)
+
+
+def _inbox(sandbox: Sandbox) -> bool:
+    from hitl_opa.cli.pause_inbox import InboxPause
+
+    paused = InboxPause(sandbox.root / "pause", quiet=False).play()
+    for fault in paused.faults:
+        say(Span("! ", "danger"), *spans(fault))
+    return not paused.faults
 
 
 class _Demo:

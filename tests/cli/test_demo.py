@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,46 @@ def test_in_a_log_of_80_columns(tmp_path: Path) -> None:
     ):
         assert part in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize(("button", "deployed"), [("approve", "production"), ("reject", "nothing")])
+def test_a_person_decides_in_the_inbox(tmp_path: Path, button: str, deployed: str) -> None:
+    """Through the pages, as a browser without JavaScript would."""
+    env = {**os.environ, "TERM": "dumb", "NO_COLOR": "1"}
+    with subprocess.Popen([*HITL, "demo", "--inbox"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            said = {}
+            while "password" not in said:
+                line = demo.stdout.readline()
+                assert line, said
+                label, _, value = line.strip().rpartition(" ")
+                said[label.strip()] = value
+            visit(said["open"], said["log in as"], said["password"], button)
+            rest = demo.stdout.read()
+            assert demo.wait(120) == 0, rest
+        finally:
+            demo.kill()
+    assert f"deployed  {deployed}" in rest, rest
+
+
+def visit(url: str, name: str, password: str, button: str) -> None:
+    import httpx2 as httpx
+
+    def token(page: httpx.Response) -> str:
+        return re.findall(r'name="token" value="([^"]+)"', page.text)[0]
+
+    with httpx.Client(base_url=url.split("/inbox", maxsplit=1)[0], follow_redirects=True) as browser:
+        page = browser.get("/inbox/login")
+        login = {"token": token(page), "next": url[url.index("/inbox") :], "name": name, "password": password}
+        page = browser.post("/inbox/login", data=login)
+        assert "production" in page.text
+        hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+        phrase = "approve mcp__ops__deploy" if button == "approve" else ""
+        said = {**hidden, "choice": button, "reason": "Because.", "typed": phrase}
+        answer = browser.post(f"{url}/decide", data=said)
+        assert answer.status_code == 200, answer.text
 
 
 def test_live_needs_a_key(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
