@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -32,6 +32,10 @@ class Letters:
         self._store = store
         self._clock = clock
 
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        return self._clock()
+
     # --- who is to be told
 
     def unrouted(self, limit: int = 500) -> list[str]:
@@ -41,16 +45,18 @@ class Letters:
         with self._store.reading() as connection:
             return list(connection.execute(wait.order_by(APPROVAL.c.requested_at).limit(limit)).scalars())
 
-    def address(self, approval: str, step: int, readers: Iterable[tuple[str, str]]) -> None:
-        """Note who (channel, audience) is to be told of an approval at this step, once."""
+    def address(self, approvals: Iterable[tuple[str, int, Sequence[tuple[str, str]]]]) -> None:
+        """Note who (channel, audience) is to be told of each approval at this step of its escalation, once."""
+        now = self._clock()
         with self._store.connected() as connection:
-            mine = (ROUTED.c.approval == approval) & (ROUTED.c.step == step)
-            if connection.execute(sql.select(ROUTED.c.step).where(mine)).first() is not None:
-                return
-            connection.execute(ROUTED.insert().values(approval=approval, step=step))
-            for channel, audience in dict.fromkeys(readers):
-                new = ABOUT.insert().values(approval=approval, step=step, channel=channel, audience=audience)
-                connection.execute(new.values(letter="", at=self._clock()))
+            for approval, step, readers in approvals:
+                mine = (ROUTED.c.approval == approval) & (ROUTED.c.step == step)
+                if connection.execute(sql.select(ROUTED.c.step).where(mine)).first() is not None:
+                    continue
+                connection.execute(ROUTED.insert().values(approval=approval, step=step))
+                for channel, audience in dict.fromkeys(readers):
+                    new = ABOUT.insert().values(approval=approval, step=step, channel=channel, audience=audience)
+                    connection.execute(new.values(letter="", at=now))
 
     def gather(self, window: float) -> None:
         """Make one letter of all that a reader is to be told, once the first of it has waited ``window`` seconds."""
@@ -74,6 +80,16 @@ class Letters:
         free = (LETTER.c.lease_until <= now) & (LETTER.c.next_at <= now) & (LETTER.c.attempts < GIVEN_UP)
         with self._store.reading() as connection:
             return [letter for letter, stamp in self._found(connection, free) if letter.stamp != stamp]
+
+    def next_at(self, window: float) -> float | None:
+        """When something falls due of itself (a burst is over, a try is due), in seconds since the epoch."""
+        burst = sql.select(sql.func.min(ABOUT.c.at)).where(ABOUT.c.letter == "")
+        again = (~LETTER.c.closed) & (LETTER.c.attempts > 0) & (LETTER.c.attempts < GIVEN_UP)
+        with self._store.reading() as connection:
+            begun = connection.execute(burst).scalar()
+            tried = connection.execute(sql.select(sql.func.min(LETTER.c.next_at)).where(again)).scalar()
+        times = [float(at) for at in (begun + window if begun is not None else None, tried) if at is not None]
+        return min(times, default=None)
 
     def failing(self) -> list[Letter]:
         """Open letters whose last attempt failed; from `GIVEN_UP` attempts on, nobody tries any more."""
@@ -155,14 +171,11 @@ class Letters:
 
     def _found(self, connection: sql.Connection, where: sql.ColumnElement[bool]) -> Iterator[tuple[Letter, str]]:
         """Open letters with the stamp of their approvals now, and the one that they were brought up to date with."""
-        votes = sql.select(VOTE.c.approval, sql.func.count().label("votes"), sql.func.max(VOTE.c.at).label("voted"))
-        cast = votes.group_by(VOTE.c.approval).subquery()
-        now = (APPROVAL.c.state, APPROVAL.c.escalated, APPROVAL.c.expires_at, cast.c.votes, cast.c.voted)
-        joined = (
-            ABOUT.join(LETTER, LETTER.c.id == ABOUT.c.letter)
-            .join(APPROVAL, APPROVAL.c.id == ABOUT.c.approval)
-            .outerjoin(cast, cast.c.approval == ABOUT.c.approval)
-        )
+        cast = VOTE.c.approval == ABOUT.c.approval
+        votes = sql.select(sql.func.count()).where(cast).scalar_subquery()
+        voted = sql.select(sql.func.max(VOTE.c.at)).where(cast).scalar_subquery()
+        now = (APPROVAL.c.state, APPROVAL.c.escalated, APPROVAL.c.expires_at, votes, voted)
+        joined = ABOUT.join(LETTER, LETTER.c.id == ABOUT.c.letter).join(APPROVAL, APPROVAL.c.id == ABOUT.c.approval)
         items = sql.select(ABOUT.c.letter, ABOUT.c.approval, *now).select_from(joined)
         open_ = ~LETTER.c.closed & where
         about: dict[str, dict[str, str]] = {}

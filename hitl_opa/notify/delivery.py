@@ -66,12 +66,18 @@ class Delivery:
         await asyncio.gather(*(self._bring_all(letters) for letters in by_channel.values()))
         return len(due)
 
+    def wait(self, longest: float) -> float:
+        """Seconds until something falls due of itself, at most so many."""
+        at = self._letters.next_at(self._transports.settings.window)
+        return longest if at is None else min(max(at - self._letters.now(), 0.0), longest)
+
     def _due(self, window: float) -> list[Letter]:
         self._approvals.tick()
-        for id in self._letters.unrouted():
-            approval = self._approvals.get(id)
-            found = addresses(approval, self._transports, self._directory)
-            self._letters.address(id, approval.escalated, found)
+        while new := [self._approvals.get(id) for id in self._letters.unrouted()]:
+            found = [(a.id, a.escalated, addresses(a, self._transports, self._directory)) for a in new]
+            self._letters.address(
+                [(id, step, [(r.channel, r.audience) for r in readers]) for id, step, readers in found]
+            )
         self._letters.gather(window)
         return self._letters.due()
 

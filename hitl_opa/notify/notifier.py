@@ -9,7 +9,8 @@ from hitl_opa.approvals.job import Job
 from hitl_opa.errors import HitlError
 from hitl_opa.notify.delivery import Delivery
 
-POLL = 2.0  # seconds from one look to the next, where nothing says that something changed
+POLL = 15.0  # seconds from one look to the next, where nothing says that something changed
+_SHORTEST = 0.5  # seconds
 _LONGEST_OUTAGE = 60.0  # seconds between tries while the database cannot be used
 
 
@@ -31,15 +32,16 @@ class Notifier:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set; a message that is being sent then is sent."""
-        wait = POLL
+        outage = _SHORTEST
         while not stop.is_set():
             self._woken.clear()
             try:
                 await self._delivery.once()
-                wait = POLL
+                wait = max(await asyncio.to_thread(self._delivery.wait, POLL), _SHORTEST)
+                outage = _SHORTEST
             except HitlError as error:
                 self._told(str(error))
-                wait = min(2 * wait, _LONGEST_OUTAGE)
+                wait = outage = min(2 * outage, _LONGEST_OUTAGE)
             ended = [asyncio.ensure_future(event.wait()) for event in (stop, self._woken)]
             await asyncio.wait(ended, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             for waiting in ended:

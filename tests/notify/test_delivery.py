@@ -36,14 +36,16 @@ async def test_a_window_is_waited_for_and_one_message_comes_in_each(
     delivers: Delivers, to_slack: Notify, slack: FakeSlack, asks: Asks, clock: Any
 ) -> None:
     delivery = delivers(msgspec.structs.replace(to_slack, window=10))
-    said = []
+    said, waits = list[int](), list[float]()
     for second in range(35):
         if second < 20:
             asks(f"rm -rf {second}")
         await delivery.once()
+        waits.append(delivery.wait(15))
         clock.forward(1)
         said.append(len(slack.messages))
     assert (said[9], said[10], said[-1]) == (0, 1, 2)
+    assert waits[:11] == pytest.approx([*range(10, 0, -1), 15])
     assert texts(slack) == ["11 approvals wait", "9 approvals wait"]
 
 
@@ -110,6 +112,7 @@ async def test_a_receiver_that_is_down_is_tried_again_and_the_approval_is_unaffe
         await delivery.once()
         for failing in letters.failing():
             waited.append(failing.next_at - clock().timestamp())
+            assert delivery.wait(100) == pytest.approx(waited[-1])
             assert await delivery.once() == 0  # not before its time
             clock.forward(waited[-1])
     assert waited == pytest.approx([5, 60])
@@ -185,7 +188,7 @@ async def test_a_worker_that_died_while_sending_is_followed(
     delivers: Delivers, to_slack: Any, slack: FakeSlack, asks: Asks, letters: Letters, clock: Any
 ) -> None:
     delivery, asked = delivers(to_slack), asks()
-    letters.address(asked.id, 0, [("ops", "")])
+    letters.address([(asked.id, 0, [("ops", "")])])
     letters.gather(0)
     (letter,) = letters.due()
     assert letters.trying(letter, LEASE)  # and then it died

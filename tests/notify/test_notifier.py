@@ -52,7 +52,7 @@ async def test_it_looks_at_once_when_the_outbox_says_that_something_changed(
 async def test_a_database_that_cannot_be_used_is_told_of_and_tried_again(
     delivers: Callable[..., Delivery], to_slack: Any, slack: FakeSlack, asks: Asks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notifier, "POLL", 0.001)
+    monkeypatch.setattr(notifier, "_SHORTEST", 0.001)
     delivery, failures, words = delivers(to_slack), [AuditBusy("busy")] * 3, list[str]()
     once = delivery.once
 
