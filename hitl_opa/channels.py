@@ -104,15 +104,11 @@ Channel = Slack | Email | Webhook | Apprise
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an account is reached: mail address, Slack user id (``U…``: a name can be changed, an id cannot).
-
-    ``groups``: whom it speaks for, where `hitl-opa users` does not say.
-    """
+    """How an account of `hitl-opa users` is reached: mail address, Slack user id (``U…``: names can be changed)."""
 
     account: str
     email: str = ""
     slack: str = ""
-    groups: list[str] = []
 
 
 class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -58,7 +58,7 @@ async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) 
             from hitl_opa.notify.notifier import Notifier
             from hitl_opa.notify.opening import open_delivery
 
-            delivery = open_delivery(config, approvals, audit, told=says.letter)
+            delivery = open_delivery(config, approvals, told=says.letter)
             notifier = handlers[NOTIFY] = Notifier(delivery, told=says.problem)
         does = Worker(approvals.store, approvals, handlers, told=says.step)
         if once:

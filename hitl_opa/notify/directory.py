@@ -1,34 +1,21 @@
-"""Who the accounts are that messages go to and come back from."""
+"""The accounts of `hitl-opa users`, as those that buttons, links and webhooks speak for."""
 
 from __future__ import annotations
 
 from hitl_opa.approvals import Person
 from hitl_opa.approvals.accounts import Accounts
-from hitl_opa.channels import Notify
 
 
-class SettingsDirectory:
-    """Whoever the settings list, with the groups that they list."""
+class AccountDirectory:
+    """Whoever has an account that is not disabled. What its role may do is for policy to say."""
 
-    def __init__(self, settings: Notify) -> None:
-        self._people = {contact.account: contact for contact in settings.people}
-
-    def person(self, account: str, auth: str) -> Person | None:
-        contact = self._people.get(account)
-        return None if contact is None else Person(name=account, groups=frozenset(contact.groups), auth=auth)
-
-
-class AccountsDirectory:
-    """Whoever has an account of the inbox, as it says there; the settings for everybody else."""
-
-    def __init__(self, accounts: Accounts, settings: Notify | None) -> None:
+    def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
-        self._settings = SettingsDirectory(settings) if settings is not None else None
 
     def person(self, account: str, auth: str) -> Person | None:
         found = self._accounts.find(account)
-        if found is None:
-            return self._settings.person(account, auth) if self._settings is not None else None
-        if found.disabled or found.role == "viewer":
+        if found is None or found.disabled:
             return None
-        return Person(name=account, groups=frozenset(found.groups), auth=auth)
+        return Person(
+            name=found.name, groups=frozenset(found.groups), roles=frozenset({found.role}), auth=auth
+        )  # never authenticated: nobody has logged in

@@ -7,44 +7,35 @@ from typing import TYPE_CHECKING
 
 from hitl_opa.config import Config
 from hitl_opa.errors import ConfigError
-from hitl_opa.notify.decider import Directory
 from hitl_opa.notify.delivery import Delivery, Told
-from hitl_opa.notify.directory import SettingsDirectory
+from hitl_opa.notify.directory import AccountDirectory
 from hitl_opa.notify.transports import Transports
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
     from hitl_opa.approvals.approvals import Approvals
-    from hitl_opa.audit import AuditLog
 
 
-def open_delivery(
-    config: Config,
-    approvals: Approvals,
-    audit: AuditLog,
-    directory: Directory | None = None,
-    *,
-    told: Callable[[Told], None] = lambda _: None,
-) -> Delivery:
+def open_delivery(config: Config, approvals: Approvals, *, told: Callable[[Told], None] = lambda _: None) -> Delivery:
     """What sends messages; ``told`` hears of each. Raises ConfigError where the settings name nobody to tell."""
+    from hitl_opa.approvals.accounts import Accounts
     from hitl_opa.approvals.letters import Letters
 
     if config.notify is None:
         raise ConfigError("hitl.yaml has no part `notify`: docs/notifications.md shows one")
-    transports = Transports(config.notify, config.root)
-    known = directory or SettingsDirectory(config.notify)
-    return Delivery(approvals, Letters(approvals.store), transports, known, audit, told=told)
+    store, transports = approvals.store, Transports(config.notify, config.root)
+    return Delivery(approvals, Letters(store), transports, AccountDirectory(Accounts(store)), store.audit, told=told)
 
 
-def open_routes(
-    config: Config, approvals: Approvals, audit: AuditLog, directory: Directory | None = None
-) -> list[Route]:
+def open_routes(config: Config, approvals: Approvals) -> list[Route]:
     """Where what people do with messages comes back; nothing where the settings tell nobody."""
+    from hitl_opa.approvals.accounts import Accounts
     from hitl_opa.approvals.letters import Letters
-    from hitl_opa.notify.routes import routes
 
     if config.notify is None:
         return []
-    transports = Transports(config.notify, config.root)
-    return routes(approvals, Letters(approvals.store), transports, directory or SettingsDirectory(config.notify), audit)
+    from hitl_opa.notify.routes import routes
+
+    store, transports = approvals.store, Transports(config.notify, config.root)
+    return routes(approvals, Letters(store), transports, AccountDirectory(Accounts(store)), store.audit)

@@ -47,7 +47,7 @@ def _readers(channel: Channel, approval: Approval, transports: Transports, direc
 
 def _may(person: Person, approval: Approval) -> bool:
     """Whether it is worth writing to them; whether they may decide is for policy to say, when they do."""
+    if person.name == approval.principal or person.roles <= {"viewer"}:
+        return False
     approvers = _may_decide(approval) if approval.terms.approvers else set()
-    return person.name != approval.principal and (
-        not approvers or person.name in approvers or bool(approvers & person.groups)
-    )
+    return not approvers or person.name in approvers or bool(approvers & person.groups)

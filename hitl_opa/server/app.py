@@ -10,11 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hitl_opa.approvals.accounts import Accounts
-from hitl_opa.approvals.store import Store
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
-from hitl_opa.notify.directory import AccountsDirectory
 from hitl_opa.notify.opening import open_routes
 from hitl_opa.server.approvals import ApprovalsApi
 from hitl_opa.server.decisions import Decisions, Refused, refused
@@ -52,11 +50,9 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
     if guard.approvals is not None:
         from hitl_opa.server.inbox import inbox_routes
 
-        accounts = Accounts(Store(guard.audit))
+        accounts = Accounts(guard.approvals.store)
         routes += ApprovalsApi(guard, guard.approvals).routes
-        routes += open_routes(
-            guard.config, guard.approvals, guard.audit, AccountsDirectory(accounts, guard.config.notify)
-        )
+        routes += open_routes(guard.config, guard.approvals)
         routes += inbox_routes(guard.approvals, accounts, guard.audit, guard.config.inbox)
     return Starlette(
         routes=[

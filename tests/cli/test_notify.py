@@ -87,7 +87,7 @@ async def undelivered(tmp_path: Path, url: str) -> None:
         result = await guard.execute_with_approval(lambda: None, risk="high", name="deploy")
         assert result.status == "rejected"
         assert guard.approvals is not None
-        await open_delivery(config, guard.approvals, guard.audit).once()
+        await open_delivery(config, guard.approvals).once()
 
 
 def test_what_did_not_arrive_is_shown_and_tried_again(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2 as httpx
-import msgspec
 import pytest
 
+from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals.accounts import Accounts
+from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.channels import Notify
 from hitl_opa.config import Config, Key
-from hitl_opa.errors import ConfigError, NotifyError
+from hitl_opa.errors import ConfigError, NotifyError, VoteRefused
 from hitl_opa.guard import Guard
-from hitl_opa.notify.directory import SettingsDirectory
+from hitl_opa.notify.decider import Decider
+from hitl_opa.notify.directory import AccountDirectory
+from hitl_opa.notify.message import message
 from hitl_opa.server import create_app
 from hitl_opa.server.keys import new_key
 
@@ -54,10 +60,36 @@ async def test_a_secret_that_is_missing_is_said_at_once(
         await statuses(settings(tmp_path, durable=True, notify=to_slack))
 
 
-def test_people_of_the_settings(to_slack: Notify) -> None:
-    people = [msgspec.structs.replace(to_slack.people[0], groups=["ops"])]
-    directory = SettingsDirectory(msgspec.structs.replace(to_slack, people=people))
-    found = directory.person("rita", "slack")
-    assert found is not None
-    assert (found.name, found.groups, found.auth, found.authenticated_at) == ("rita", {"ops"}, "slack", 0)
+async def test_messages_link_to_pages_that_are_there(
+    tmp_path: Path, asks: Callable[..., Approval], approvals: Approvals
+) -> None:
+    asked = asks()
+    said = message("m1", [asked], "http://guard")
+    config = settings(tmp_path, durable=True)
+    async with Guard.open(config) as guard:
+        transport = httpx.ASGITransport(app=create_app(guard))
+        async with httpx.AsyncClient(transport=transport) as http:
+            for url in (said.queue, said.items[0].link):
+                answer = await http.get(url)
+                wanted = quote(url.removeprefix("http://guard"))
+                assert (answer.status_code, answer.headers["location"]) == (303, f"/inbox/login?next={wanted}")
+
+
+async def test_accounts_decide_and_viewers_and_disabled_ones_do_not(
+    asks: Callable[..., Approval], approvals: Approvals
+) -> None:
+    accounts = Accounts(approvals.store)
+    accounts.add("rita", "viewer", ["ops"], 0)
+    accounts.add("omar", "reviewer", ["ops"], 0)
+    accounts.change("omar", disabled=True)
+    directory = AccountDirectory(accounts)
+    assert directory.person("nobody", "slack") is None
     assert directory.person("omar", "slack") is None
+    decider = Decider(approvals, directory)
+    asked = asks()
+    for account, error in (("rita", VoteRefused), ("omar", NotifyError)):
+        with pytest.raises(error):
+            decider.vote(asked, account, approves=True, reason="", auth="slack", channel="slack")
+    accounts.change("omar", disabled=False)
+    given = decider.vote(asked, "omar", approves=True, reason="", auth="slack", channel="slack")
+    assert (given.state, given.reviewers) == (State.APPROVED, "omar")
