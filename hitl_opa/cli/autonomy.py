@@ -17,8 +17,9 @@ from hitl_opa.autonomy import LEVELS, Standing, climb
 from hitl_opa.cli.output import emit, heading, risk, say, table, working
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.config import Config
+from hitl_opa.database import MEMORY
 from hitl_opa.errors import ConfigError
-from hitl_opa.guard.opening import MEMORY, open_audit
+from hitl_opa.guard.opening import open_audit
 from hitl_opa.metrics import Trails
 from hitl_opa.terminal.text import Line, Span, spans
 
@@ -210,7 +211,7 @@ def _opened(config: Path | None) -> Iterator[tuple[Config, AuditLog, Standings]]
     from hitl_opa.approvals.store import Store
 
     settings = load_settings(config)
-    if settings.audit == MEMORY:
+    if settings.record == MEMORY:
         raise ConfigError("these settings keep the record in memory only (audit: ':memory:'): nothing can be earned")
     with open_audit(settings) as audit:
         yield settings, audit, Standings(Store(audit))

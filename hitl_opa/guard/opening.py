@@ -118,7 +118,7 @@ def open_approvals(config: Config, audit: AuditLog, guard: Callable[[], Guard] |
 
 def open_standings(config: Config, audit: AuditLog) -> Standings | None:
     """Earned levels and the switch that freezes them; None where the settings look nothing up."""
-    if config.audit == MEMORY or not (config.autonomy.earn or config.durable):
+    if config.record == MEMORY or not (config.autonomy.earn or config.durable):
         return None
     from hitl_opa.approvals.standings import Standings
     from hitl_opa.approvals.store import Store
