@@ -10,8 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from hitl_opa.approvals import events
-from hitl_opa.approvals.approval import CATEGORIES, Approval, Edit, Person, Query, Vote
-from hitl_opa.approvals.ballots import ballot_of, counting, judged, place
+from hitl_opa.approvals.approval import Approval, Person, Query
 from hitl_opa.approvals.clocks import advance
 from hitl_opa.approvals.grant import Grant, grant_of
 from hitl_opa.approvals.grants import StoredGrants
@@ -19,17 +18,17 @@ from hitl_opa.approvals.leases import Leases
 from hitl_opa.approvals.states import LIVE, State
 from hitl_opa.approvals.store import Store, Transaction
 from hitl_opa.approvals.terms import Terms, stricter, terms_of
+from hitl_opa.approvals.voting import Voting, Word, there
 from hitl_opa.audit import AuditLog, Event
 from hitl_opa.audit.leaf import Redact
-from hitl_opa.errors import ApprovalError, NoSuchApproval, VoteRefused
-from hitl_opa.model import Decision, Document, Judgement, Referee, Verdict
+from hitl_opa.errors import ApprovalError, NoSuchApproval
+from hitl_opa.model import Decision, Document, Referee
 
 ENDINGS = {"ran": State.EXECUTED, "failed": State.FAILED, "blocked": State.FAILED}
 GIVEN = frozenset({State.APPROVED, State.EXECUTING, State.EXECUTED, State.FAILED, State.UNKNOWN, State.LAPSED})
 """States that an approval only reaches once people (or policy, for them) have approved it."""
 
 _PLACEHOLDER = b"[secret:"
-_TRIES = 20  # votes that come in between two looks at the same approval
 
 
 class Approvals:
@@ -51,7 +50,7 @@ class Approvals:
         self.store = store
         self._redact = redact
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._referee = referee
+        self._voting = Voting(store, redact, self._clock, referee)
         self.grants = StoredGrants(store)
 
     @classmethod
@@ -206,10 +205,10 @@ class Approvals:
         """Note that somebody looks at it; the first look is put on the record."""
         with self.store.begin() as transaction:
             now = self._tick(transaction)
-            found = _there(transaction, id)
+            found = there(transaction, id)
             if not found.viewed_at:
                 transaction.update(found, events.viewed(found, person), viewed_at=now)
-            return _there(transaction, id)
+            return there(transaction, id)
 
     # --- the people's side
 
@@ -231,7 +230,8 @@ class Approvals:
         The same word said again changes nothing and is no error. Raises ApprovalError for a reviewer
         whose word policy does not count, and for a word that comes too late.
         """
-        return self._vote(id, person, approves, reason, category, channel, look_ms, seen)
+        word = Word(approves=approves, reason=reason, category=category, channel=channel, look_ms=look_ms, seen=seen)
+        return self._voting.say(id, person, word)
 
     def answer(
         self,
@@ -255,7 +255,8 @@ class Approvals:
             return found
         if self._redact(answers) != answers:
             raise ApprovalError("the answer holds a secret, and secrets are not kept: give it to the agent another way")
-        return self._vote(found.id, person, True, reason, "", channel, look_ms, seen, answers=answers)
+        word = Word(approves=True, reason=reason, channel=channel, look_ms=look_ms, seen=seen)
+        return self._voting.say(found.id, person, word, answers=answers)
 
     def edit(
         self,
@@ -283,8 +284,9 @@ class Approvals:
             raise ApprovalError("the edit holds a secret, and secrets are not kept")
         if found.edited == input and any(v.reviewer == person.name and v.approves for v in found.votes):
             return found
-        edit = self._redecided(found, person, input, channel)
-        return self._vote(found.id, person, True, reason, category, channel, look_ms, seen, edited=input, edit=edit)
+        edit = self._voting.redecided(found, person, input, channel)
+        word = Word(approves=True, reason=reason, category=category, channel=channel, look_ms=look_ms, seen=seen)
+        return self._voting.say(found.id, person, word, edited=input, edit=edit)
 
     def grant(self, id: str, person: Person, *, seconds: float, uses: int = 0, alike: bool = False) -> Grant:
         """Let calls equal to one that this person approved pass for a time, at most ``uses`` times (0: no limit).
@@ -301,7 +303,7 @@ class Approvals:
         """Withdraw a live approval. Raises ApprovalError where it is not live any more."""
         if not self._end(id, State.CANCELLED, reason or f"{by} cancelled it.", by):
             with self.store.begin() as transaction:
-                raise ApprovalError(f"approval {id} is {_there(transaction, id).state} already")
+                raise ApprovalError(f"approval {id} is {there(transaction, id).state} already")
         return self.get(id)
 
     def reconcile(self, id: str, person: Person, outcome: Literal["executed", "failed"], note: str = "") -> Approval:
@@ -312,7 +314,7 @@ class Approvals:
             raise ApprovalError("who found out has no name")
         with self.store.begin() as transaction:
             now = self._tick(transaction)
-            found = _there(transaction, id)
+            found = there(transaction, id)
             if found.state not in (State.EXECUTING, State.UNKNOWN):
                 if str(found.state) == outcome:
                     return found
@@ -320,121 +322,17 @@ class Approvals:
             state = State(outcome)
             event = events.changed(found, state, note, person.name, reconciled=True)
             transaction.move(found, state, event, ended_at=now, reason=note or found.reason)
-            return _there(transaction, id)
+            return there(transaction, id)
 
     def tick(self) -> int:
         """See to the clocks that have run out: escalation, expiry, lapse, lost outcomes. Returns how many did."""
         with self.store.begin() as transaction:
             return advance(transaction, self._clock().timestamp())
 
-    # --- how a word comes to count
-
-    def _vote(
-        self,
-        id: str,
-        person: Person,
-        approves: bool,
-        reason: str,
-        category: str,
-        channel: str,
-        look_ms: float,
-        seen: str,
-        **changes: Any,
-    ) -> Approval:
-        if category and category not in CATEGORIES:
-            raise ApprovalError(f"the category is {category!r}: it is one of {', '.join(CATEGORIES)}")
-        for _ in range(_TRIES):
-            with self.store.begin() as transaction:
-                now = self._tick(transaction)
-                found = _there(transaction, id)
-            if not changes and any(v.reviewer == person.name and v.approves == approves for v in found.votes):
-                return found
-            if found.state is not State.PENDING:
-                raise ApprovalError(f"approval {id} is {found.state} already")
-            if approves and found.kind == "question" and "answers" not in changes:
-                raise ApprovalError("a question is not approved: answer it")
-            after = counting(found, changes)
-            # policy is asked outside the transaction: it may be on another machine
-            judgement = self._judge(after, person, approves, channel, now)
-            vote = Vote(
-                reviewer=person.name,
-                groups=sorted(person.groups & place(after)),
-                approves=approves,
-                reason=reason,
-                at=now,
-                channel=channel,
-                category=category,
-                look_ms=look_ms,
-                seen=seen or events.seen(after),
-            )
-            with self.store.begin() as transaction:
-                self._tick(transaction)
-                if _moved(found, _there(transaction, id)):
-                    continue
-                self._cast(transaction, found, after, person, vote, judgement, changes)
-                return _there(transaction, id)
-        raise ApprovalError(f"approval {id} changes faster than it can be voted on: try again")
-
-    def _cast(
-        self,
-        transaction: Transaction,
-        found: Approval,
-        after: Approval,
-        person: Person,
-        vote: Vote,
-        judgement: Judgement,
-        changes: dict[str, Any],
-    ) -> None:
-        choice = "edit" if "edited" in changes else "answer" if changes else "approve" if vote.approves else "reject"
-        said = changes.get("edited", changes.get("answers"))
-        state = State(judgement.outcome)
-        if "edited" in changes:
-            transaction.unvote(found.id)
-            changes = {**changes, "terms": after.terms, "risk": after.risk}
-        transaction.vote(found.id, vote, events.reviewed(after, person, vote, state, choice, said))
-        if state is State.PENDING:
-            if changes:
-                transaction.update(found, None, **changes)
-            return
-        until = vote.at + after.terms.execution_expires_in if state is State.APPROVED else 0.0
-        event = events.changed(after, state, vote.reason)
-        transaction.move(
-            found, state, event, decided_at=vote.at, execution_expires_at=until, reason=vote.reason, **changes
-        )
-
-    def _judge(self, approval: Approval, person: Person, approves: bool, channel: str, now: float) -> Judgement:
-        """What policy says of the word; raises ApprovalError where it does not count, which is put on the record."""
-        ballot = ballot_of(approval, person, approves, channel, now)
-        judgement = judged(self._referee, ballot)
-        if not judgement.counts:
-            with self.store.begin() as transaction:
-                event = events.refused(approval, person, channel, judgement.rule, judgement.reason)
-                transaction.record(event)
-            raise VoteRefused(judgement.reason)
-        return judgement
-
-    def _redecided(self, found: Approval, person: Person, input: dict[str, Any], channel: str) -> Edit:
-        """What policy says of another input. Raises ApprovalError where it denies it, or cannot say."""
-        if self._referee is None:
-            raise VoteRefused("there is no policy here that could decide on an edit")
-        try:
-            new = self._referee.redecide(msgspec.convert(found.document, Document), input)
-        except Exception as error:
-            raise VoteRefused(f"policy could not decide on the edit: {error}") from error
-        if new.decision.verdict is Verdict.DENY:
-            with self.store.begin() as transaction:
-                rule = new.decision.reasons[0].rule if new.decision.reasons else ""
-                transaction.record(events.refused(found, person, channel, rule, new.decision.reason))
-            raise VoteRefused(f"policy denies the edited call: {new.decision.reason}")
-        shown = self._redact(
-            {"document": msgspec.to_builtins(new.document), "decision": msgspec.to_builtins(new.decision)}
-        )
-        return Edit(by=person.name, at=self._clock().timestamp(), digest=new.digest, **shown)
-
     def _end(self, id: str, state: State, reason: str, by: str) -> bool:
         with self.store.begin() as transaction:
             now = self._tick(transaction)
-            found = _there(transaction, id)
+            found = there(transaction, id)
             if found.state not in LIVE:
                 return False
             event = events.changed(found, state, reason, by)
@@ -445,23 +343,6 @@ class Approvals:
         now = self._clock().timestamp()
         advance(transaction, now)
         return now
-
-
-def _there(transaction: Transaction, id: str) -> Approval:
-    found = transaction.get(id)
-    if found is None:
-        raise NoSuchApproval(f"there is no approval {id!r}")
-    return found
-
-
-def _moved(before: Approval, now: Approval) -> bool:
-    """Whether something happened that the vote would have to be judged on."""
-    return (before.state, before.votes, before.edit, before.escalated) != (
-        now.state,
-        now.votes,
-        now.edit,
-        now.escalated,
-    )
 
 
 def _questions(approval: Approval) -> set[str]:

@@ -101,11 +101,11 @@ def packages(module: Module, users: frozenset[str], prefix: Path) -> Iterator[Fi
 
 
 def unheard(module: Module, users: frozenset[str], prefix: Path) -> Iterator[Finding]:
-    """``unheard``: reasons or obligations below the user's package, where nobody looks: a deny that never counts."""
+    """``unheard``: reasons, obligations or refusals below the user's package, where nobody looks: a deny lost."""
     if module.file not in users or module.test or len(module.package) <= len(prefix):
         return
     for rule in module.rules:
-        if rule.path[-1] in ("reasons", "obligations"):
+        if rule.path[-1] in ("reasons", "obligations", "refusals"):
             yield finding(
                 module,
                 rule.at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from waiting import request
 from hitl_opa.approvals import Approval, Person, Query, State
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
+from hitl_opa.config import Config
 from hitl_opa.engines import open_isolated, open_opa
 from hitl_opa.errors import ApprovalError, EngineError, EngineUnavailable, Undefined
 from hitl_opa.guard import Guard
@@ -294,3 +296,21 @@ def test_the_record_says_who_said_what(approvals: Approvals, audit: AuditLog) ->
     (review,) = [r for r in audit.records() if r.kind == "review"]
     extra = review.get("extra")
     assert (extra["channel"], extra["auth"], extra["authenticated_at"]) == ("inbox", "oidc", 7.0)
+
+
+def test_a_users_rule_refuses_votes(tmp_path: Path) -> None:
+    rule = tmp_path / "policy" / "night.rego"
+    rule.parent.mkdir()
+    rule.write_text(
+        "package hitl.custom\n\n"
+        'refusals contains r if {\n\tinput.approves\n\tinput.matter.tool == "Bash"\n'
+        '\tr := {"rule": "custom.bash", "message": "Nobody approves shell commands here."}\n}\n'
+    )
+    config = Config(durable=True, level=2, root=str(tmp_path), policies=["policy"])
+    guard = Guard.open(config)
+    assert guard.approvals is not None
+    asked = request(guard.approvals)
+    with pytest.raises(ApprovalError, match="Nobody approves shell commands here"):
+        guard.approvals.vote(asked.id, RITA, approves=True)
+    assert guard.approvals.vote(asked.id, RITA, approves=False).state is State.DENIED
+    guard.close_sync()

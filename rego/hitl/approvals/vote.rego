@@ -198,6 +198,36 @@ fresh if {
 	input.time - input.voter.authenticated_at <= settings.fresh.seconds
 }
 
+# --- users' own refusals: {rule, message} of the pack hitl.custom; they can refuse, and not let anybody vote
+
+refusals contains r if {
+	some x in data.hitl.custom.refusals
+	shaped(x)
+	r := {"rule": x.rule, "message": x.message}
+}
+
+# METADATA
+# title: A rule contributed something that is no refusal
+# custom:
+#   id: approvals.malformed-refusal
+#   risk: high
+#   remedy: A refusal is {rule, message}, both strings.
+refusals contains r if {
+	malformed
+	r := {"rule": "approvals.malformed-refusal", "message": "A policy rule contributed something that is no refusal, so nobody can vote."}
+}
+
+malformed if {
+	some x in data.hitl.custom.refusals
+	not shaped(x)
+}
+
+shaped(x) if {
+	is_object(x)
+	is_string(x.rule)
+	is_string(x.message)
+}
+
 # --- a ballot with a field missing or of another type is judged by nobody
 
 sound if {

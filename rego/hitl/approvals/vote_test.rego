@@ -186,3 +186,13 @@ test_a_ballot_that_is_none if {
 		vote == undefined with input as junk
 	}
 }
+
+test_users_refuse_too if {
+	friday := {"rule": "custom.friday", "message": "Not on a Friday."}
+	vote == {"counts": false, "rule": "custom.friday", "reason": "Not on a Friday.", "outcome": "pending"} with input as base
+		with data.hitl.custom.refusals as {friday}
+	vote == counts("approved") with input as base with data.hitl.custom.refusals as set()
+	every wrong in ["no", {"rule": "custom.x"}, {"rule": 1, "message": "x"}, {"rule": "custom.x", "message": 1}] {
+		vote.rule == "approvals.malformed-refusal" with input as base with data.hitl.custom.refusals as {wrong}
+	}
+}
