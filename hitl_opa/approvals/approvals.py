@@ -50,7 +50,7 @@ class Approvals:
         self.store = store
         self._redact = redact
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._voting = Voting(store, redact, self._clock, referee)
+        self._voting = Voting(store, redact, lambda: self._clock(), referee)
         self.grants = StoredGrants(store)
 
     @classmethod
