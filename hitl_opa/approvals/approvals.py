@@ -50,7 +50,7 @@ class Approvals:
         self.store = store
         self._redact = redact
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._voting = Voting(store, redact, lambda: self._clock(), referee)
+        self._voting = Voting(store, redact, self._now, referee)
         self.grants = StoredGrants(store)
 
     @classmethod
@@ -147,7 +147,7 @@ class Approvals:
     def settle(self, id: str, status: str, event: Event) -> None:
         """Record what became of a call (``ran``, ``failed``, ``blocked``) that used this approval, both together."""
         with self.store.begin() as transaction:
-            now = self._clock().timestamp()
+            now = self._now()
             found = transaction.get(id)
             event = msgspec.structs.replace(event, extra={**event.extra, "approval": id})
             if found is not None and found.state in (State.EXECUTING, State.UNKNOWN):
@@ -294,7 +294,7 @@ class Approvals:
         With ``alike``: calls that do no more than it. Raises ApprovalError where nothing may be granted from it.
         """
         found = self.get(id)
-        now = self._clock().timestamp()
+        now = self._now()
         grant = grant_of(found, person.name, seconds=seconds, uses=uses, alike=alike, now=now)
         self.grants.add(grant)
         return grant
@@ -327,7 +327,10 @@ class Approvals:
     def tick(self) -> int:
         """See to the clocks that have run out: escalation, expiry, lapse, lost outcomes. Returns how many did."""
         with self.store.begin() as transaction:
-            return advance(transaction, self._clock().timestamp())
+            return advance(transaction, self._now())
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
 
     def _end(self, id: str, state: State, reason: str, by: str) -> bool:
         with self.store.begin() as transaction:
@@ -340,7 +343,7 @@ class Approvals:
 
     def _tick(self, transaction: Transaction) -> float:
         """The time, once every clock that has run out by then has had its effect."""
-        now = self._clock().timestamp()
+        now = self._now()
         advance(transaction, now)
         return now
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -35,10 +34,10 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 class Voting:
     """Votes on the approvals of one store; see `hitl_opa.approvals.approvals.Approvals` for the parts."""
 
-    def __init__(self, store: Store, redact: Redact, clock: Callable[[], datetime], referee: Referee | None) -> None:
+    def __init__(self, store: Store, redact: Redact, now: Callable[[], float], referee: Referee | None) -> None:
         self._store = store
         self._redact = redact
-        self._clock = clock
+        self._now = now
         self._referee = referee
 
     def say(self, id: str, person: Person, word: Word, **changes: Any) -> Approval:
@@ -131,10 +130,10 @@ class Voting:
         shown = self._redact(
             {"document": msgspec.to_builtins(new.document), "decision": msgspec.to_builtins(new.decision)}
         )
-        return Edit(by=person.name, at=self._clock().timestamp(), digest=new.digest, **shown)
+        return Edit(by=person.name, at=self._now(), digest=new.digest, **shown)
 
     def _tick(self, transaction: Transaction) -> float:
-        now = self._clock().timestamp()
+        now = self._now()
         advance(transaction, now)
         return now
 
