@@ -94,9 +94,13 @@ class Delivery:
         wait = max(min(FIRST_WAIT * 2**letter.attempts, LONGEST_WAIT), min(asked, LONGEST_WAIT))
         self._letters.failed(letter.id, str(error), attempts, wait)
         self._told(Told(channel=letter.channel, audience=letter.audience, title="", problem=str(error)))
-        if attempts == GIVEN_UP:
-            about = {"letter": letter.id, "channel": letter.channel, "given_up": str(attempts)}
-            self._audit.append(Event(kind=Kind.NOTE, extra=about, detail={"why": str(error), "for": letter.approvals}))
+        self._record(letter, "given-up" if attempts == GIVEN_UP else "failed", problem=str(error))
+
+    def _record(self, letter: Letter, result: str, **detail: str) -> None:
+        """Who was told of what, or was not: for the record, and for metrics."""
+        about = {"notified": letter.channel, "result": result, "letter": letter.id}
+        detail = {**detail, "for": letter.audience}
+        self._audit.append(Event(kind=Kind.NOTE, extra=about, detail={**detail, "approvals": letter.approvals}))
 
     async def _bring(self, letter: Letter) -> None:
         about = [await asyncio.to_thread(self._approvals.get, id) for id in letter.approvals]
@@ -114,6 +118,7 @@ class Delivery:
                 return  # another worker is sending it
             ref = await transport.send(said, letter.ref, again=letter.tried and letter.ref is None)
             self._letters.sent(letter.id, ref, said.fingerprint)
+            await asyncio.to_thread(self._record, letter, "sent", title=said.title)
             self._told(Told(channel=letter.channel, audience=letter.audience, title=said.title, problem=""))
         self._letters.current(letter.id, letter.stamp, closed=over or ended or transport.updates == "never")
 

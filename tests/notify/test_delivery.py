@@ -58,6 +58,18 @@ async def test_what_is_so_already_is_left_alone(
     assert [got.path for got in slack.got] == ["/api/chat.postMessage"]
 
 
+async def test_who_was_told_of_what_is_on_record(
+    delivers: Delivers, to_slack: Any, asks: Asks, audit: AuditLog, slack: FakeSlack
+) -> None:
+    asked = asks(approvers=("ops",))
+    await delivers(to_slack).once()
+    (note,) = [r for r in audit.records() if r.kind == "note"]
+    assert (note.get("extra")["notified"], note.get("extra")["result"]) == ("ops", "sent")
+    assert note.payload == {
+        "detail": {"approvals": [asked.id], "for": "ops", "title": "Bash waits for approval, risk medium"}
+    }
+
+
 async def test_each_audience_has_its_own(delivers: Delivers, to_slack: Any, slack: FakeSlack, asks: Asks) -> None:
     asks("rm -rf a", approvers=("ops",))
     asks("rm -rf b", approvers=("sec",))
@@ -136,8 +148,9 @@ async def test_it_is_given_up_in_the_end_and_that_is_seen_and_on_record(
         "Slack refused conversations.history: 500",  # a message that may be there is looked for first
     )
     assert len(slack.got) == GIVEN_UP
-    (note,) = [r for r in audit.records() if r.kind == "note"]
-    assert note.get("extra") == {"letter": failing.id, "channel": "ops", "given_up": str(GIVEN_UP)}
+    *failed, last = [r.get("extra") for r in audit.records() if r.kind == "note"]
+    assert {note["result"] for note in failed} == {"failed"}
+    assert last == {"notified": "ops", "result": "given-up", "letter": failing.id}
     slack.reply = reply
     assert letters.retry() == 1
     await delivery.once()
