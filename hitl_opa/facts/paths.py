@@ -13,7 +13,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -60,10 +60,10 @@ class Paths:
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
-        self._guarded = tuple(dict.fromkeys(self._real(_plain(raw)) for raw in protected if _plain(raw)))
-        self._protected = tuple(
-            p for raw in protected for p in {_plain(raw).casefold(), self._real(_plain(raw)).casefold()} if p
-        )
+        named = [plain for raw in protected if (plain := _plain(raw))]
+        real = [self._real(plain) for plain in named]
+        self._guarded = tuple(dict.fromkeys(real))
+        self._protected = tuple(dict.fromkeys(path.casefold() for pair in zip(named, real, strict=True) for path in pair))
 
     def guarded_below(self, text: str, cwd: str) -> list[str]:
         """The guard's files that are there below the folder ``text``, relative to it: ``./.hitl/hitl.db`` …"""
@@ -299,6 +299,7 @@ def _plain(path: str) -> str:
     return _normal(path) if path[:1] == "/" else _normal(os.path.abspath(path))
 
 
+@lru_cache(maxsize=1024)
 def _normal(path: str) -> str:
     path = os.path.normpath(path)
     return path[1:] if path[:2] == "//" else path
