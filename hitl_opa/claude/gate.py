@@ -71,7 +71,7 @@ class Gate:
         """PreToolUse: the call may run or it may not."""
         settled = await self._settle(hook, tool_use_id, context)
         try:
-            return self._reply(hook, settled)
+            return replies.checked(self._reply(hook, settled))
         except Exception as error:  # noqa: BLE001 - what cannot be said is a deny
             return replies.deny(self._failure(hook, tool_use_id, error))
 

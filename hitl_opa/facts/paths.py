@@ -63,7 +63,9 @@ class Paths:
         named = [plain for raw in protected if (plain := _plain(raw))]
         real = [self._real(plain) for plain in named]
         self._guarded = tuple(dict.fromkeys(real))
-        self._protected = tuple(dict.fromkeys(path.casefold() for pair in zip(named, real, strict=True) for path in pair))
+        self._protected = tuple(
+            dict.fromkeys(path.casefold() for pair in zip(named, real, strict=True) for path in pair)
+        )
 
     def guarded_below(self, text: str, cwd: str) -> list[str]:
         """The guard's files that are there below the folder ``text``, relative to it: ``./.hitl/hitl.db`` …"""

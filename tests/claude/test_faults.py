@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
+import resource
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,11 +15,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from claude_agent_sdk import ClaudeAgentOptions
-from doubles import ask, decision
+from doubles import FakeEngine, ask, decision
 
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import OpaServer
@@ -179,6 +184,58 @@ async def test_a_decision_that_cannot_be_recorded_denies(
     await nothing_runs(agent, guard, sandbox, "denied")
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB where this process may mount one, else a directory like any other."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "hitl-test", str(folder)]
+    mounted = shutil.which("mount") and subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    yield folder
+    if mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """No byte more goes to this disk; where it is no disk of its own, no byte of this process to any file."""
+    filler = folder / "filler"
+    if os.path.ismount(folder):
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 512)
+        try:
+            yield
+        finally:
+            filler.unlink()
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_denies_until_there_is_room(agent: Any, sandbox: Sandbox, small_disk: Path) -> None:
+    with AuditLog.open(small_disk / "hitl.db") as log, contextlib.ExitStack() as disk:
+
+        def fill(document: bytes) -> bytes:
+            """The disk fills up between the decision, an allow, and its record."""
+            disk.enter_context(full(small_disk))
+            return decision()
+
+        guard = Guard(engine=FakeEngine(fill, decision()), audit=log)
+        run = await agent(TOUCH, TOUCH, options=BYPASS, guard=guard)
+        assert [c.ran for c in run.calls] == [False, False]
+        assert sandbox.files() == set()
+        assert all("disk" in c.told for c in run.calls), run.calls
+        disk.close()
+        run = await agent(TOUCH, options=BYPASS, guard=guard)
+        assert [c.ran for c in run.calls] == [True]
+        assert log.verify().ok
+
+
 async def test_an_outcome_that_cannot_be_recorded_is_said(
     agent: Any, guard: Guard, audit: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +313,48 @@ async def test_a_host_that_hangs_is_given_up(
         return decision()
 
     await nothing_runs(agent, make_guard(stuck, deadline=0.1), sandbox, "did not respond before its timeout")
+
+
+SAID = {"hookEventName": "PreToolUse", "permissionDecision": "allow", "permissionDecisionReason": "r"}
+
+
+NO_ANSWERS = [
+    None,
+    "allow",
+    [],
+    {},
+    {"hookSpecificOutput": None},
+    {"hookSpecificOutput": {}},
+    {"hookSpecificOutput": {**SAID, "permissionDecision": "maybe"}},
+    {"hookSpecificOutput": {**SAID, "permissionDecision": "ask"}},
+    {"hookSpecificOutput": {**SAID, "permissionDecision": "defer"}},
+    {"hookSpecificOutput": {**SAID, "permissionDecision": None}},
+    {"hookSpecificOutput": {**SAID, "hookEventName": "PostToolUse"}},
+    {"hookSpecificOutput": {**SAID, "updatedInput": "touch made"}},
+    {"hookSpecificOutput": {**SAID, "permissionDecisionReason": object()}},
+    {"hookSpecificOutput": {**SAID, "decision": {"behavior": "allow"}}},
+    {"hookSpecificOutput": SAID, "continue_": False},
+    {"hookSpecificOutput": SAID, "async_": True},
+    {"decision": "block", "reason": "r"},
+    {"async_": True},
+    {"continue_": False},
+    SAID,
+]
+
+
+async def test_an_answer_of_the_adapter_that_is_none_denies(
+    agent: Any, guard: Guard, sandbox: Sandbox, audit: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policy allows these calls; what the adapter makes of that is junk, or well-formed but no answer."""
+    left = list(NO_ANSWERS)
+    monkeypatch.setattr("hitl_opa.claude.gate.Gate._reply", lambda *_: left.pop(0))
+    run = await agent(*[TOUCH] * len(NO_ANSWERS), options=BYPASS, guard=guard)
+    assert left == []
+    assert run.executed == []
+    assert sandbox.files() == set()
+    assert all("the guard failed" in call.told for call in run.calls)
+    notes = [str(r.payload) for r in audit.records() if r.kind == "note"]
+    assert ["the guard failed" in note for note in notes] == [True] * len(NO_ANSWERS)
 
 
 @pytest.mark.parametrize("input", [{"command": object()}, {"command": float("nan")}, {1: {2}}])

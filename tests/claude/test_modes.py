@@ -56,6 +56,63 @@ async def test_runs_denied_and_asked(agent: Any, guard: Guard, audit: AuditLog, 
     assert outcomes == [("ran", True), ("blocked", ""), ("ran", True), ("blocked", "")]
 
 
+# What the shipped policy says at level 2, by mode, of: a read, a write of the workspace through the file tool,
+# a command that writes there, and one that changes what guards the agent.
+SHIPPED = {
+    "default": ("ran", "asked", "asked", "denied"),
+    "acceptEdits": ("ran", "ran", "asked", "denied"),
+    "plan": ("ran", "denied", "denied", "denied"),
+    "bypassPermissions": ("ran", "asked", "asked", "denied"),
+    "dontAsk": ("ran", "denied", "denied", "denied"),
+    "auto": ("ran", "asked", "asked", "denied"),
+}
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_shipped_policy(
+    agent: Any, hitl_guard: Callable[..., Guard], sandbox: Sandbox, mode: str, answer: str
+) -> None:
+    sandbox.write("plain.txt", SECRET)
+    reviewer = ScriptedReviewer(answer)
+    async with hitl_guard(level=2) as guard:
+        run = await agent(
+            tool_use("Read", file_path="plain.txt"),
+            tool_use("Write", file_path="new.txt", content="x"),
+            tool_use("Bash", command="touch made"),
+            tool_use("Bash", command="touch .claude/settings.json"),
+            options=ClaudeAgentOptions(permission_mode=mode),
+            guard=guard,
+            reviewer=reviewer,
+        )
+    asked = SHIPPED[mode].count("asked")
+    assert len(reviewer.requests) == asked
+    assert [c.ran for c in run.calls] == [
+        word == "ran" or (word == "asked" and answer == "approve") for word in SHIPPED[mode]
+    ]
+    assert SECRET in run.calls[0].told
+    assert ("made" in sandbox.files()) is run.calls[2].ran
+    assert ".claude/settings.json" not in sandbox.files()
+
+
+async def test_bypass_where_the_shipped_policy_allows_it(
+    agent: Any, hitl_guard: Callable[..., Guard], sandbox: Sandbox
+) -> None:
+    """It is level 4 then: what asked above runs, and what is denied does not."""
+    reviewer = ScriptedReviewer("reject")
+    async with hitl_guard(level=2, data={"settings": {"allow_bypass": True}}) as guard:
+        run = await agent(
+            tool_use("Bash", command="touch made"),
+            tool_use("Bash", command="touch .claude/settings.json"),
+            options=ClaudeAgentOptions(permission_mode="bypassPermissions"),
+            guard=guard,
+            reviewer=reviewer,
+        )
+    assert [c.ran for c in run.calls] == [True, False]
+    assert reviewer.requests == []
+    assert sandbox.files() == {"made"}
+
+
 def every_call(sandbox: Sandbox) -> list[dict[str, Any]]:
     """One call of each kind that the CLI treats in a way of its own."""
     sandbox.write("f.txt", SECRET)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hitl_opa.policy.child import lint as lint_here
 from hitl_opa.policy.yaml import load_yaml
 
 INPUT = {"neg": -5, "text": "abc", "one": 1, "call": {"input": {"x": 1}}}
+ERROR, UNDEFINED = "<error>", "<undefined>"  # as on_opa and on_embedded have them
 LONG = {"LINE": "a" * 1100, "DEEP": "[" * 14 + "]" * 14, "NUL": "\x00"}
 
 
@@ -55,6 +58,29 @@ def test_the_difference_it_prevents(case: dict[str, Any], on_opa: Any, on_embedd
     bad, good = (f"package t\n\n{case[key]}\n" for key in ("bad", "good"))
     assert on_opa(bad, INPUT) != on_embedded(bad, INPUT)
     assert on_opa(good, INPUT) == on_embedded(good, INPUT)
+
+
+def test_every_rule_prevents_a_difference() -> None:
+    shown = {c["rule"] for c in CASES if c["differs"]}
+    assert {c["rule"] for c in CASES} - shown == {"nesting", "known"}
+
+
+def test_nesting_prevents_a_parser_that_does_not_come_back(on_opa: Any) -> None:
+    """Its time doubles with each bracket: at 60 it is beyond any deadline."""
+    source = f"package t\n\nr := {'[' * 60}1{']' * 60}\n"
+    assert on_opa(source) != ERROR
+    parse = "import regorus, sys; regorus.Engine().add_policy('t.rego', sys.argv[1])"
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run([sys.executable, "-c", parse, source], timeout=2, check=True)
+    assert {f.rule for f in findings(source.partition("\n\n")[2])} == {"nesting"}
+
+
+def test_known_prevents_a_mistake_that_both_engines_make(on_opa: Any, on_embedded: Any) -> None:
+    unstated = {"agent": {"confidence": {"known": False, "value": 0}}}
+    for case in (c for c in CASES if c["rule"] == "known"):
+        bad, good = (f"package t\n\n{case[key]}\n" for key in ("bad", "good"))
+        assert on_opa(bad, unstated) is on_embedded(bad, unstated) is True
+        assert on_opa(good, unstated) == on_embedded(good, unstated) == UNDEFINED
 
 
 def test_the_shipped_policies_are_portable() -> None:
@@ -157,8 +183,11 @@ HEAD = """# The portable profile
 
 Policies are linted before they are loaded (`hitl-opa policy lint`), because the embedded engine and OPA answer some
 Rego differently, and mostly so that a deny gets lost. Below is each rule with what it refuses and what to write in its
-place. Where it says *differs*, a test shows both engines answering the refused form differently and the other alike;
-the rest is refused because one engine finds it late, or because no policy should depend on it.
+place. Where it says *differs*, a test shows both engines answering the refused form differently and the other alike,
+and so there is for every rule but two, each with a test of its own: `nesting` (the embedded engine parses brackets in
+time that doubles with each, OPA does not) and `known` (both engines answer alike, and both wrongly: a confidence that
+nobody stated has the value 0, and counts as none at all). Entries that do not differ show the rule on another form,
+which both engines may treat alike.
 
 This page is made from `tests/policy/profile.yaml`, whose every entry is a test.
 """
