@@ -27,7 +27,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     ``permission``: ``confirm``, or ``approve``, which takes a typed phrase. ``on_timeout``: what
     ``expires_in`` without a decision means: ``deny``, ``escalate`` (the next step, with as much time
     again), ``park`` (it goes on waiting), or ``allow``, for what is of low risk. ``lease``: how long
-    a call may run before its outcome counts as unknown.
+    a call may run before its outcome counts as unknown. ``channels``: where people are told, by the
+    names of the settings; none: where the settings say.
     """
 
     permission: str = "confirm"
@@ -39,6 +40,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     lease: float = 3_600
     on_timeout: str = "deny"
     escalation: list[Step] = []
+    channels: list[str] = []
 
 
 def terms_of(decision: Decision) -> Terms:

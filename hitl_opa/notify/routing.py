@@ -18,11 +18,12 @@ class Address(NamedTuple):
 
 
 def addresses(approval: Approval, transports: Transports, directory: Directory) -> list[Address]:
-    """Where to tell of this approval: the channel that policy names in the step of escalation it has come
-    to; else, and where the settings have no such channel, those whose ``risks`` and ``groups`` fit."""
-    channels = transports.settings.channels
-    step = approval.terms.escalation[approval.escalated - 1].channel if approval.escalated else ""
-    chosen = [c for c in channels if c.name == step] or [c for c in channels if _fits(c, approval)]
+    """Where to tell of this approval: the channels that policy names, for the step of escalation it has come to or at
+    all; else, and where the settings have none of them, those whose ``risks`` and ``groups`` fit."""
+    channels, terms = transports.settings.channels, approval.terms
+    step = terms.escalation[approval.escalated - 1].channel if approval.escalated else ""
+    named = [step] if step else terms.channels
+    chosen = [c for c in channels if c.name in named] or [c for c in channels if _fits(c, approval)]
     return [address for channel in chosen for address in _readers(channel, approval, transports, directory)]
 
 

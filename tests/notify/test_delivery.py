@@ -279,6 +279,18 @@ async def test_an_escalation_is_a_new_message_where_policy_says(
     assert len(slack.messages) == 2
 
 
+async def test_policy_names_the_channels(
+    delivers: Delivers, to_slack: Notify, to_hook: Notify, slack: FakeSlack, hook: HttpReceiver, asks: Asks
+) -> None:
+    delivery = delivers(msgspec.structs.replace(to_slack, channels=[*to_slack.channels, *to_hook.channels]))
+    asks(channels=["siem"])
+    await delivery.once()
+    assert (len(slack.messages), len(hook.got)) == (0, 1)
+    asks("rm -rf a", channels=["nowhere"])  # nobody would hear of it: as the settings say then
+    await delivery.once()
+    assert (len(slack.messages), len(hook.got)) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("routed", "risk", "approvers", "told_of"),
     [

@@ -20,12 +20,13 @@ obligations contains o if {
 		"lease": min({object.get(p, "lease", 3600) | some p in asked}),
 		"on_timeout": on_timeout,
 		"escalation": sort({step | some p in asked; some step in p.escalation}),
+		"channels": sort({channel | some p in asked; some channel in p.channels}),
 		"durable": durable,
 		"covers": covers,
 	}}
 }
 
-base := object.union({"approvers": [], "escalation": []}, object.get(tiers.approval, data.hitl.combine.risk, {}))
+base := object.union({"approvers": [], "escalation": [], "channels": []}, object.get(tiers.approval, data.hitl.combine.risk, {}))
 
 # A rule's approval obligation states only what it tightens.
 asked contains b if b := base

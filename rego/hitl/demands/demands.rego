@@ -108,6 +108,7 @@ sound("approval", p) if {
 	seconds(object.get(p, "lease", 1))
 	object.get(p, "on_timeout", "deny") in ["deny", "escalate", "park", "allow"]
 	strings(object.get(p, "approvers", []))
+	strings(object.get(p, "channels", []))
 	is_array(object.get(p, "escalation", []))
 	every step in object.get(p, "escalation", []) {
 		seconds(step.after)

@@ -37,7 +37,7 @@ test_two_rewrites if {
 test_shaped if {
 	every o in [
 		obligation("approval", {}),
-		obligation("approval", {"permission": "approve", "quorum": 2, "expires_in": 60, "execution_expires_in": 60, "on_timeout": "park", "approvers": ["a"], "lease": 60, "escalation": [{"after": 60, "to": ["lead"], "channel": "slack"}, {"after": 90, "to": ["lead"]}]}),
+		obligation("approval", {"permission": "approve", "quorum": 2, "expires_in": 60, "execution_expires_in": 60, "on_timeout": "park", "approvers": ["a"], "channels": ["ops"], "lease": 60, "escalation": [{"after": 60, "to": ["lead"], "channel": "slack"}, {"after": 90, "to": ["lead"]}]}),
 		obligation("approval", {"permission": "confirm", "on_timeout": "escalate"}),
 		obligation("approval", {"on_timeout": "allow"}),
 		obligation("monitor", {"why": "new"}),
@@ -76,6 +76,7 @@ test_malformed if {
 		obligation("approval", {"execution_expires_in": -1}),
 		obligation("approval", {"on_timeout": "run"}),
 		obligation("approval", {"lease": 0}),
+		obligation("approval", {"channels": "ops"}),
 		obligation("approval", {"escalation": ["lead"]}),
 		obligation("approval", {"escalation": [{"to": ["lead"]}]}),
 		obligation("approval", {"escalation": [{"after": 0, "to": ["lead"]}]}),

@@ -39,6 +39,7 @@ test_approval if {
 		"lease": 3600,
 		"on_timeout": "deny",
 		"escalation": [],
+		"channels": [],
 		"durable": false,
 		"covers": {},
 	}
@@ -72,8 +73,8 @@ test_a_rule_demands_a_named_approver if {
 
 test_merged_strictest if {
 	demands := {
-		demand("approval", {"quorum": 2, "approvers": ["dba"], "expires_in": 600, "on_timeout": "escalate", "escalation": [{"after": 60, "to": ["lead"]}]}),
-		demand("approval", {"quorum": 3, "approvers": ["ops", "dba"], "execution_expires_in": 60, "on_timeout": "park"}),
+		demand("approval", {"quorum": 2, "approvers": ["dba"], "expires_in": 600, "on_timeout": "escalate", "escalation": [{"after": 60, "to": ["lead"]}], "channels": ["dbas"]}),
+		demand("approval", {"quorum": 3, "channels": ["ops", "dbas"], "approvers": ["ops", "dba"], "execution_expires_in": 60, "on_timeout": "park"}),
 	}
 	approval := one("approval") with input as asking with data.hitl.custom.obligations as demands
 	approval == {
@@ -86,6 +87,7 @@ test_merged_strictest if {
 		"lease": 3600,
 		"on_timeout": "deny",
 		"escalation": [{"after": 60, "to": ["lead"]}],
+		"channels": ["dbas", "ops"],
 		"durable": false,
 		"covers": {},
 	}
