@@ -53,7 +53,7 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
         accounts = Accounts(guard.approvals.store)
         routes += ApprovalsApi(guard, guard.approvals).routes
         routes += open_routes(guard.config, guard.approvals)
-        routes += inbox_routes(guard.approvals, accounts, guard.audit, guard.config.inbox)
+        routes += inbox_routes(guard.approvals, accounts, guard.audit, guard.config)
     return Starlette(
         routes=[
             *routes,

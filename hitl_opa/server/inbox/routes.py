@@ -15,12 +15,13 @@ from starlette.staticfiles import StaticFiles
 from hitl_opa.approvals.accounts import Accounts
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
-from hitl_opa.config import Inbox
+from hitl_opa.config import Config
 from hitl_opa.errors import ApprovalError, AuditError
 from hitl_opa.server.inbox import timeline
 from hitl_opa.server.inbox.changes import Changes
 from hitl_opa.server.inbox.desk import Desk
 from hitl_opa.server.inbox.oidc import Oidc
+from hitl_opa.server.inbox.oversight import Overview
 from hitl_opa.server.inbox.pages import HERE, Pages
 from hitl_opa.server.inbox.signin import SignIn
 from hitl_opa.server.inbox.visitor import Visitor, Visitors
@@ -30,14 +31,15 @@ MAX_BODY = 4 * 1024 * 1024
 
 
 def inbox_routes(
-    approvals: Approvals, accounts: Accounts, audit: AuditLog, settings: Inbox, now: Callable[[], float] | None = None
+    approvals: Approvals, accounts: Accounts, audit: AuditLog, config: Config, now: Callable[[], float] | None = None
 ) -> list[BaseRoute]:
     """All below ``/inbox``. ``now``: seconds since the epoch."""
-    pages = Pages()
+    settings, pages = config.inbox, Pages()
     visitors = Visitors(accounts, settings, **({"now": now} if now else {}))
     oidc = Oidc(settings.oidc, visitors) if settings.oidc else None
     signin = SignIn(visitors, pages, audit, settings.oidc.name if settings.oidc else "")
     desk = Desk(approvals, visitors, pages)
+    overview = Overview(approvals, audit, config, visitors, pages)
     changes = Changes(lambda: _last(audit))
 
     def only(role: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -99,6 +101,10 @@ def inbox_routes(
         get("/sessions", listing),
         get("/sessions/{id:path}", session),
         get("/events", events),
+        get("/effectiveness", overview.effectiveness),
+        get("/autonomy", overview.autonomy),
+        get("/grants", overview.grants),
+        post("/grants/{id}/revoke", overview.revoke),
         post("/several", desk.several),
         get(one, desk.show),
         post(f"{one}/decide", desk.decide),

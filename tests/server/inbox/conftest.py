@@ -52,8 +52,7 @@ class Office:
         self.approvals = self.guard.approvals
         self.approvals._clock = self.clock
         self.accounts = Accounts(Store(self.guard.audit))
-        inbox = self.guard.config.inbox
-        routes = inbox_routes(self.approvals, self.accounts, self.guard.audit, inbox, self.clock.seconds)
+        routes = inbox_routes(self.approvals, self.accounts, self.guard.audit, self.guard.config, self.clock.seconds)
         self.app = Starlette(routes=routes)
 
     async def ask(self, tool: str = "Bash", principal: str = "anna", session: str = "s1", **input: Any) -> Approval:

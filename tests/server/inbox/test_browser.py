@@ -208,7 +208,7 @@ def test_the_queue_follows_without_reload(visit: Any, tmp_path: Path) -> None:
     assert page.locator("li", has_text="build/new").count() == 1
 
 
-PAGES = ["", "/history", "/sessions", "/sessions/s1", "/account", "/login"]
+PAGES = ["", "/history", "/sessions", "/sessions/s1", "/account", "/login", "/effectiveness", "/autonomy", "/grants"]
 
 
 @pytest.mark.timeout(400)

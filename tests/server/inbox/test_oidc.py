@@ -13,7 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 from starlette.applications import Starlette
 
-from hitl_opa.config import Inbox, OidcProvider
+from hitl_opa.config import Config, Inbox, OidcProvider
 from hitl_opa.server.inbox import inbox_routes
 
 
@@ -88,7 +88,9 @@ def app(office: Any, provider: Provider) -> Starlette:
         client_secret="s3cret",
         roles={"reviewer": ["sre"], "admin": ["platform"]},
     )
-    routes = inbox_routes(office.approvals, office.accounts, office.guard.audit, Inbox(oidc=oidc), office.clock.seconds)
+    routes = inbox_routes(
+        office.approvals, office.accounts, office.guard.audit, Config(inbox=Inbox(oidc=oidc)), office.clock.seconds
+    )
     return Starlette(routes=routes)
 
 

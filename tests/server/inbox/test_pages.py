@@ -139,3 +139,51 @@ def test_times_in_words() -> None:
     assert [left(s) for s in (0, 1, 59, 60, 3600, 86_400, 200_000)] == [
         "no time", "1 seconds", "59 seconds", "1 minute", "1 hour", "1 day", "2 days",
     ]  # fmt: skip
+
+
+async def test_how_well_it_works(office: Any, rita: Any) -> None:
+    first, second = await office.ask(command="pytest -q"), await office.ask("Write", file_path="a", content="x")
+    await rita.decide(first.id, "approve")
+    await rita.decide(second.id, "reject", category="missing-context")
+    page = (await rita.get("/inbox/effectiveness?by=tool")).text
+    for words in ("2 calls", "<svg", "1/2", "50.0 %", "Write", "By tool"):
+        assert words in page, words
+    assert "rita" in (await rita.get("/inbox/effectiveness?by=reviewer&days=1")).text
+    assert "0 calls" in (await rita.get("/inbox/effectiveness?agent=somebody")).text
+    assert (await rita.get("/inbox/effectiveness?by=nonsense&days=x")).status_code == 200
+
+
+async def test_the_ladder_is_shown(office: Any, rita: Any) -> None:
+    assert "there is no evidence" in (await rita.get("/inbox/autonomy")).text
+    asked = await office.ask(command="pytest -q")
+    office.clock.forward(30)
+    await rita.decide(asked.id, "reject")
+    page = (await rita.get("/inbox/autonomy")).text
+    assert "0 of 1 approved unchanged by rita" in page
+    assert "None of this is in force" in page
+
+
+async def test_grants_are_seen_and_revoked(office: Any, browser: Any, rita: Any) -> None:
+    from hitl_opa.approvals.grant import Grant
+
+    assert "None stands" in (await rita.get("/inbox/grants")).text
+    now = office.clock.seconds()
+    given = Grant(
+        id="g1", kind="equal", principal="anna", waives=["effects.tier"], reviewer="sue", granted_at=now,
+        expires_at=now + 3600, scope="sha256:x", tool="Bash",
+    )  # fmt: skip
+    office.approvals.grants.add(given)
+    page = (await rita.get("/inbox/grants")).text
+    assert "effects.tier" in page
+    assert "Revoke" not in page  # another reviewer's
+    token = (await rita.form("/inbox", "/inbox/logout"))["token"]
+    refused = await rita.http.post("/inbox/grants/g1/revoke", data={"token": token})
+    assert refused.status_code == 403
+    assert len(office.approvals.grants.listed(now)) == 1
+    office.add("adam", "admin")
+    adam = browser()
+    await adam.log_in("adam")
+    answer = await adam.post("/inbox/grants", "/inbox/grants/g1/revoke")
+    assert answer.status_code == 303
+    assert "Revoked." in (await adam.get(answer.headers["location"])).text
+    assert office.approvals.grants.listed(now) == []
