@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -54,6 +54,8 @@ class Voting:
                 raise ApprovalError(f"approval {id} is {found.state} already")
             if word.approves and found.kind == "question" and "answers" not in changes:
                 raise ApprovalError("a question is not approved: answer it")
+            if word.approves and word.seen and word.seen != events.seen(found):
+                self._refuse(found, person, word, "approvals.stale", "It was changed since you looked: look again.")
             after = counting(found, changes)
             # policy is asked outside the transaction: it may be on another machine
             judgement = self._judge(after, person, word, now)
@@ -108,11 +110,14 @@ class Voting:
         ballot = ballot_of(approval, person, word.approves, word.channel, now)
         judgement = judged(self._referee, ballot)
         if not judgement.counts:
-            with self._store.begin() as transaction:
-                event = events.refused(approval, person, word.channel, judgement.rule, judgement.reason)
-                transaction.record(event)
-            raise VoteRefused(judgement.reason)
+            self._refuse(approval, person, word, judgement.rule, judgement.reason)
         return judgement
+
+    def _refuse(self, approval: Approval, person: Person, word: Word, rule: str, reason: str) -> NoReturn:
+        """Put on the record that a word does not count, and say so."""
+        with self._store.begin() as transaction:
+            transaction.record(events.refused(approval, person, word.channel, rule, reason))
+        raise VoteRefused(reason)
 
     def redecided(self, found: Approval, person: Person, input: dict[str, Any], channel: str) -> Edit:
         """What policy says of another input. Raises ApprovalError where it denies it, or cannot say."""

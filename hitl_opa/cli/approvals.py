@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from hitl_opa.approvals import CATEGORIES, Approval, Query, State
+from hitl_opa.approvals.events import seen
 from hitl_opa.approvals.shown import brief, full
 from hitl_opa.approvals.states import LIVE
 from hitl_opa.cli.calls import fields_of
@@ -139,7 +140,9 @@ def approve(
             raise ApprovalError("a question is not approved: hitl-opa approvals answer")
         tell(found, err=as_json)
         looked = _agreed(found, "Approve this call?", yes)
-        found = book.vote(found.id, person(), approves=True, reason=reason, channel="cli", look_ms=looked)
+        found = book.vote(
+            found.id, person(), approves=True, reason=reason, channel="cli", look_ms=looked, seen=seen(found)
+        )
         given = book.grant(found.id, person(), seconds=seconds, uses=uses, alike=alike) if seconds else None
     _said(found, as_json)
     if given is not None:
@@ -190,7 +193,14 @@ def edit(
         say(*_input(after), err=True)
         looked = _agreed(found, "Approve this instead?", yes)
         found = book.edit(
-            found.id, person(), after, reason=reason, category=_wrong(category), channel="cli", look_ms=looked
+            found.id,
+            person(),
+            after,
+            reason=reason,
+            category=_wrong(category),
+            channel="cli",
+            look_ms=looked,
+            seen=seen(found),
         )
     _said(found, as_json)
 

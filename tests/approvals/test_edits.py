@@ -12,9 +12,10 @@ from doubles import FakeEngine, Says, ask, decision
 
 from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.approvals.events import seen
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import Config
-from hitl_opa.errors import ApprovalError
+from hitl_opa.errors import ApprovalError, VoteRefused
 from hitl_opa.facts import redact
 from hitl_opa.guard import Guard, Outcome
 from hitl_opa.guard.referee import GuardReferee
@@ -121,6 +122,21 @@ async def test_an_edit_starts_the_quorum_anew(make: Make, call: ToolCall) -> Non
     assert approvals.vote(waiting.id, RITA, approves=True).state is State.PENDING  # and never alone
     assert approvals.vote(waiting.id, BOB, approves=True).state is State.APPROVED
     assert (await tries(guard, call)).input == EDITED
+
+
+async def test_who_looked_before_the_edit_has_not_approved_it(make: Make, call: ToolCall, audit: AuditLog) -> None:
+    guard, approvals = make(ask(risk="low", quorum=2))
+    waiting = await asked(guard, approvals, call)
+    looked_at = seen(waiting)
+    approvals.edit(waiting.id, RITA, EDITED, seen=looked_at)
+    with pytest.raises(VoteRefused, match="changed since you looked"):
+        approvals.vote(waiting.id, BOB, approves=True, seen=looked_at, channel="inbox")
+    with pytest.raises(VoteRefused, match="slack may still show what it was"):
+        approvals.vote(waiting.id, BOB, approves=True, channel="slack")
+    refused = [r.get("extra")["refused"] for r in audit.records() if r.kind == "note"]
+    assert refused == ["approvals.stale", "approvals.edited"]
+    now = seen(approvals.get(waiting.id))
+    assert approvals.vote(waiting.id, BOB, approves=True, seen=now, channel="inbox").state is State.APPROVED
 
 
 async def test_a_stricter_edit_has_stricter_terms(make: Make, call: ToolCall) -> None:

@@ -178,6 +178,22 @@ refusals contains r if {
 suited if input.channel in settings.channels[input.matter.risk]
 
 # METADATA
+# title: Approving what somebody changed takes looking at it
+# custom:
+#   id: approvals.edited
+#   risk: high
+#   remedy: Look at it in the inbox or at the command line.
+refusals contains r if {
+	input.approves
+	input.matter.edited_by != ""
+	input.matter.edited_by != input.voter.name
+	not looking
+	r := {"rule": "approvals.edited", "message": sprintf("%s changed this call, and %s may still show what it was: look at it first.", [input.matter.edited_by, input.channel])}
+}
+
+looking if input.channel in settings.channels.high
+
+# METADATA
 # title: Approving a critical call takes a fresh login
 # custom:
 #   id: approvals.fresh
@@ -236,7 +252,7 @@ sound if {
 	is_boolean(input.approves)
 	is_string(input.channel)
 	input.matter.risk in ["low", "medium", "high", "critical"]
-	every text in [input.matter.principal, input.matter.agent, input.voter.name] {
+	every text in [input.matter.principal, input.matter.agent, input.matter.edited_by, input.voter.name] {
 		is_string(text)
 	}
 	is_number(input.matter.quorum)

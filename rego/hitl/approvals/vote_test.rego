@@ -136,6 +136,15 @@ test_channels if {
 
 at(time) := ballot({"matter": {"risk": "critical"}, "voter": {"authenticated_at": time}})
 
+test_what_was_changed_is_looked_at_first if {
+	changed := {"matter": {"risk": "low", "edited_by": "bob"}, "channel": "slack"}
+	vote.rule == "approvals.edited" with input as ballot(changed)
+	vote.reason == "bob changed this call, and slack may still show what it was: look at it first." with input as ballot(changed)
+	vote == counts("approved") with input as ballot(object.union(changed, {"channel": "inbox"}))
+	vote == counts("approved") with input as ballot(object.union(changed, {"voter": {"name": "bob"}}))
+	vote == counts("denied") with input as ballot(object.union(changed, {"approves": false}))
+}
+
 test_critical_takes_a_fresh_login if {
 	vote == counts("approved") with input as at(700)
 	vote == counts("approved") with input as at(1005)
@@ -164,6 +173,7 @@ test_a_ballot_that_is_none if {
 		{"matter": {"risk": "some"}},
 		{"matter": {"principal": 1}},
 		{"matter": {"agent": false}},
+		{"matter": {"edited_by": 1}},
 		{"matter": {"quorum": "2"}},
 		{"matter": {"quorum": 0}},
 		{"matter": {"approvers": "ops"}},
