@@ -165,18 +165,16 @@ class Paths:
         best = at.place
         if any(p.startswith(low + "/") for p in self._protected):
             best = "guard"
-        places = load().places
         tables = []
         if self._inside(low) and self._workspace != "/":
-            tables.append((places.workspace, low[len(self._workspace) + 1 :]))
+            tables.append(("workspace", low[len(self._workspace) + 1 :]))
         elif self._home and low.startswith(self._home + "/"):
-            tables.append((places.home, low[len(self._home) + 1 :]))
-        tables.append((places.absolute, low))
+            tables.append(("home", low[len(self._home) + 1 :]))
+        tables.append(("absolute", low))
         for table, name in tables:
-            if name[:1] in "./":
-                for path, place in table.items():
-                    if path.startswith(name + "/") and _RANK[place] < _RANK[best]:
-                        best = place
+            place = _strictest_below(table).get(name, best) if name[:1] in "./" else best
+            if _RANK[place] < _RANK[best]:
+                best = place
         return best
 
     def _location(self, path: str, certain: bool) -> Location:
@@ -291,6 +289,20 @@ class Paths:
         if below and below == home:
             return "dotfile" if relative[:1] == "." else "home"
         return "system" if below in ("/root", "/var/root") else "outside"
+
+
+@cache
+def _strictest_below(table: str) -> dict[str, str]:
+    """For each folder that holds something of a table of places, the strictest of what it holds."""
+    entries: dict[str, str] = getattr(load().places, table)
+    out: dict[str, str] = {}
+    for path, place in entries.items():
+        folder = path
+        while "/" in folder:
+            folder = folder[: folder.rfind("/")]
+            if folder and (folder not in out or _RANK[place] < _RANK[out[folder]]):
+                out[folder] = place
+    return out
 
 
 def _plain(path: str) -> str:

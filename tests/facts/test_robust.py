@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -122,3 +123,22 @@ def test_what_no_document_holds_is_refused() -> None:
 
 def test_nul_bytes_are_said(facts_of: Callable[..., Facts]) -> None:
     assert "parse-error" in {o.kind for o in facts_of("ls\0 -la").opaque}
+
+
+@pytest.mark.parametrize("code", ["not " * 6_000 + "1", "lambda:" * 6_000 + "1", "1 if 1 else " * 5_000 + "1", "-+" * 6_000 + "1", "1**-" * 6_000 + "1"])  # fmt: skip
+def test_python_that_nests_too_deeply_is_not_parsed(code: str) -> None:
+    """CPython's parser would end the process in a thread with a small stack, as other systems give."""
+    size = threading.stack_size(512 * 1024)
+    kinds: list[set[str]] = []
+
+    def read() -> None:
+        facts = document("Bash", {"command": f"python3 -c '{code}'"})
+        kinds.append({o.kind for o in facts.opaque} if facts is not None else set())
+
+    try:
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+    assert kinds == [{"too-large"}]

@@ -7,6 +7,7 @@ stays `UNKNOWN`. Dynamic code (``eval``, ``exec``, ``getattr`` on modules, decod
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
 MAX_NODES = 20_000
+# CPython's parser recurses on these without a bound that a small thread stack holds, and then the process is gone.
+MAX_DEEP = 400
+_DEEP = re.compile(rf"(?:(?:\b(?:not|await)\b|[-+~*])[\s\\]*){{{MAX_DEEP}}}")
+_DEEPENING = (re.compile(r"\blambda\b"), re.compile(r"\belse\b(?!\s*:)"), re.compile(r"\*\*"))
 GUARD_STATE = "/var/lib/hitl-opa/approvals"  # what `programs/guard.yaml` names for the same on the command line
 _RUNNING = frozenset({"shell", "process", "argv", "dynamic", "delete-tree"})
 _REFLECTED = (".__dict__", "__builtins__", "sys.modules", "vars()", "globals()")
@@ -27,6 +32,9 @@ _DECIDING = ("hitl_opa.cli", "hitl_opa.approvals")
 
 def read_python(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str, *, script: bool) -> Stream:
     text = word.text.replace(UNKNOWN, "__unknown__")
+    if _DEEP.search(text) or any(len(found.findall(text)) > MAX_DEEP for found in _DEEPENING):
+        shell.ledger.opaque("too-large", "nested too deeply", via)
+        return UNREAD
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -149,6 +149,8 @@ def configured(call: Invocation, word: Word, aliases: dict[str, str]) -> None:
         aliases[name[6:]] = value
     elif _RUNS.match(name) and value.strip() not in _HARMLESS and UNKNOWN not in name:
         _run_value(call, value)
+    elif name.lower() == "core.hookspath" and value == "/dev/null":
+        return  # no hooks, as with --no-verify
     elif name.lower() in ("core.hookspath", "core.attributesfile") or name.lower().startswith("protocol.ext.allow"):
         call.shell.ledger.effect("execute", "code", value, place="unknown", via="git", traits=call.frame.traits)
     else:
