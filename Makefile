@@ -32,6 +32,10 @@ rego-test: $(OPA) ## opa test with coverage
 mutate: $(VENV)/.dev ## Delete every rule of the policies, one at a time: some Rego test must fail (minutes)
 	$(BIN)/python tests/rego/mutate.py
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## Coverage-guided fuzzing of facts for SECONDS (60)
+	$(BIN)/python tests/facts/fuzz.py -max_total_time=$(or $(SECONDS),60) -timeout=60 -max_len=400
+
 .PHONY: lint
 lint: $(VENV)/.dev $(OPA) ## ruff, mypy, import layers, opa fmt and opa check
 	$(BIN)/ruff check .

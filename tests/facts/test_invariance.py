@@ -44,6 +44,7 @@ def found(command: str) -> tuple[set[tuple[str, str, str]], set[str]]:
 WRAPPED: list[Callable[[str], str]] = [
     lambda c: f"true; {c}",
     lambda c: f"{c}; true",
+    lambda c: f"{c}; {c}",
     lambda c: f"false || {c}",
     lambda c: f"ls && {c}",
     lambda c: f"({c})",
