@@ -140,10 +140,12 @@ class OidcProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Inbox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The reviewers' inbox. ``idle`` and ``lifetime`` of a login, in seconds."""
+    """The reviewers' inbox. ``idle`` and ``lifetime`` of a login, in seconds. ``what_if``: policies that its page
+    "What if" may try, by name: rules, or another ``hitl.yaml``."""
 
     idle: float = 3_600.0
     lifetime: float = 43_200.0
+    what_if: dict[str, str] = {}
     oidc: OidcProvider | None = None
 
     def __post_init__(self) -> None:

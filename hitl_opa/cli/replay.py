@@ -22,6 +22,7 @@ from hitl_opa.errors import ConfigError
 from hitl_opa.guard.opening import open_engine
 from hitl_opa.model import Engine, ToolCall
 from hitl_opa.replay import Direction, Group, Recorded, Replay, Replayed, Summary, recorded, summarise
+from hitl_opa.replay.candidate import candidate
 from hitl_opa.replay.imports import Source, read
 from hitl_opa.replay.imports.read import Item
 from hitl_opa.replay.reading import Reading
@@ -88,7 +89,7 @@ def replay(
     Exit code 1 where a verdict changed as --fail-on says.
     """
     settings = load_config(config)
-    other = _other(settings, policies)
+    other = candidate(settings, policies)
     reports = [_named(text) for text in also]
     only = chosen(options)
     with ExitStack() as stack:
@@ -104,19 +105,6 @@ def replay(
         _write(name, file, summary, fail_on, other)
     if any(group.direction in FAILS[fail_on] for group in summary.groups):
         sys.exit(1)
-
-
-def _other(settings: Config, policies: tuple[Path, ...]) -> Config:
-    """The settings of the policy to try."""
-    files = [path / FILE if path.is_dir() and (path / FILE).exists() else path for path in policies]
-    named = [path for path in files if path.suffix in {".yaml", ".yml"}]
-    if named and len(files) > 1:
-        raise ConfigError("--policy: either one hitl.yaml, or rules")
-    if named:
-        return load_config(named[0])
-    if not files:
-        return settings
-    return msgspec.structs.replace(settings, policies=[str(path.absolute()) for path in files])
 
 
 def _reading(settings: Config, compare: bool, level: int | None, stack: ExitStack) -> Reading:

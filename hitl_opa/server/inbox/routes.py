@@ -25,6 +25,7 @@ from hitl_opa.server.inbox.oversight import Overview
 from hitl_opa.server.inbox.pages import HERE, Pages
 from hitl_opa.server.inbox.signin import SignIn
 from hitl_opa.server.inbox.visitor import Visitor, Visitors
+from hitl_opa.server.inbox.whatif import WhatIf
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 MAX_BODY = 4 * 1024 * 1024
@@ -40,6 +41,7 @@ def inbox_routes(
     signin = SignIn(visitors, pages, audit, settings.oidc.name if settings.oidc else "")
     desk = Desk(approvals, visitors, pages)
     overview = Overview(approvals, audit, config, visitors, pages)
+    whatif = WhatIf(audit, config, pages)
     changes = Changes(lambda: _last(audit))
 
     def only(role: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -100,6 +102,7 @@ def inbox_routes(
         get("/history", desk.history),
         get("/sessions", listing),
         get("/sessions/{id:path}", session),
+        get("/whatif", whatif.show, "reviewer"),
         get("/events", events),
         get("/effectiveness", overview.effectiveness),
         get("/autonomy", overview.autonomy),
