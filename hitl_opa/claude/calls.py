@@ -9,6 +9,8 @@ import msgspec
 from hitl_opa.errors import CallRefused
 from hitl_opa.model import PermissionMode, Session, ToolCall
 
+PLAN = "ExitPlanMode"
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """What the adapter knows of where and for whom the agent works, and the CLI does not say with each call."""
@@ -34,7 +36,7 @@ def read_call(hook: dict[str, Any], tool_use_id: str | None, place: Place) -> To
         raise CallRefused(f"permission mode {mode!r} is none of {', '.join(PermissionMode)}")
     return ToolCall(
         tool=tool,
-        input=arguments,
+        input=ruled(tool, arguments),
         id=_text(hook, "tool_use_id") or tool_use_id or "",
         cwd=_text(hook, "cwd") or place.workspace,
         workspace=place.workspace,
@@ -48,6 +50,11 @@ def read_call(hook: dict[str, Any], tool_use_id: str | None, place: Place) -> To
             unattended=place.unattended,
         ),
     )
+
+
+def ruled(tool: str, input: dict[str, Any]) -> dict[str, Any]:
+    """What of a call's input is ruled on. Where the CLI keeps a plan differs from machine to machine."""
+    return {name: value for name, value in input.items() if name != "planFilePath"} if tool == PLAN else input
 
 
 def agent_words(call: ToolCall) -> str:

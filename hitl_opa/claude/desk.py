@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hitl_opa.claude.calls import Place, agent_words, read_call
+from hitl_opa.claude.calls import PLAN, Place, agent_words, read_call, ruled
 from hitl_opa.claude.confidence import REPORT, Confidences
 from hitl_opa.claude.own_hooks import Heard, OwnHooks
 from hitl_opa.claude.servers import Servers
@@ -66,7 +66,7 @@ class Desk:
             self._guard.note("note", call, own_hooks_failed=heard.failures)
         if heard.denied is not None:
             return self._denied_by_own(call, heard)
-        call = msgspec.structs.replace(call, input=heard.input)
+        call = msgspec.structs.replace(call, input=ruled(call.tool, heard.input))
         if self._reports and call.tool == REPORT:
             self._guard.note("note", call, confidence=self._confidences.report(call), verified=False)
             if self._strict:  # nobody else can have put a tool in its place
@@ -92,6 +92,8 @@ class Desk:
             return msgspec.structs.replace(Settled.of(outcome, message=message), stop=stop)
         settled = Settled.of(outcome, answers=outcome.answers, message=message)
         words = [*heard.context, *([settled.context] if settled.context else [])]
+        if call.tool == PLAN and outcome.input != call.input:  # the CLI goes by the file, whatever it is told here
+            words.append(f"The plan in the file is not the one that was approved. This one is: {outcome.input['plan']}")
         return msgspec.structs.replace(settled, context="\n".join(words))
 
     def _denied_by_own(self, call: ToolCall, heard: Heard) -> Settled:

@@ -11,7 +11,7 @@ import msgspec
 
 from hitl_opa.audit import digest
 from hitl_opa.claude import replies
-from hitl_opa.claude.calls import read_call
+from hitl_opa.claude.calls import PLAN, read_call, ruled
 from hitl_opa.claude.matching import matches
 from hitl_opa.claude.outcomes import Outcomes
 from hitl_opa.claude.settled import Open, Settled
@@ -78,7 +78,7 @@ class Gate:
     def _reply(self, hook: dict[str, Any], settled: Settled) -> replies.Reply:
         if not settled.allowed:
             return replies.deny(settled.why, message=settled.message, stop=settled.stop)
-        changed = settled.input if settled.input != hook["tool_input"] else None
+        changed = settled.input if settled.input != ruled(settled.tool, hook["tool_input"]) else None
         return replies.allow(settled.why, input=changed, context=settled.context, message=settled.message)
 
     async def can_use_tool(
@@ -108,7 +108,8 @@ class Gate:
         if (settled.tool, settled.agent) != (tool, agent):
             return False
         try:
-            return not settled.allowed or digest(settled.unanswered(input)) == digest(settled.unanswered(settled.input))
+            input = settled.unanswered(ruled(tool, input))
+            return not settled.allowed or digest(input) == digest(settled.unanswered(settled.input))
         except Exception:  # noqa: BLE001 - what cannot be compared is not the same
             return False
 
@@ -199,16 +200,18 @@ class Gate:
             return {"systemMessage": f"hitl-opa: {call.tool} ran although it was not allowed."}
         if settled.ruling is None:
             return {}
+        # a plan is in its file, and not in the input that the CLI reports
+        ran = settled.input if settled.tool == PLAN else hook["tool_input"]
         record = functools.partial(
             self._guard.close_call,
             settled.ruling,
             "failed" if failed else "ran",
-            input=settled.unanswered(hook["tool_input"]),
+            input=settled.unanswered(ran),
             error=str(hook.get("error") or "") if failed else "",
             ms=float(hook.get("duration_ms") or 0.0),
         )
         self._outcomes.write(settled.ruling.id, record)
-        if self._same(settled, settled.tool, hook["tool_input"], settled.agent):
+        if self._same(settled, settled.tool, ran, settled.agent):
             return {}
         return {"systemMessage": f"hitl-opa: {settled.tool} ran with another input than was approved."}
 

@@ -89,6 +89,8 @@ def _decided(approval: Approval) -> str:
             if approval.edited is not None:
                 again += f", on this input, which {approval.edit.by if approval.edit else 'they'} put in its place: "
                 again += _json(approval.edited)
+            if approval.kind == "plan":
+                again = "Write it to the plan file again, as it was, should that be gone; then leave plan mode again"
             return f"- {who} approved {call} (approval {id}, to be used by {until}).{said} {again}.{_asked(approval)}"
         case State.DENIED:
             return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -135,17 +136,40 @@ async def test_a_question_answered_later_is_the_tools_answer(guard: Guard, sandb
     assert guard.approvals.get(asked.id).state is State.EXECUTED
 
 
+def planning(text: str, id: str) -> Any:
+    """What the model does with the file that plan mode names."""
+
+    def turn(body: Any) -> Any:
+        (file,) = set(re.findall(r"[^\s\"`\\\\]*/[.]claude/plans/[^\s\"`\\\\]*[.]md", json.dumps(body)))
+        return tool_use("Write", _id=id, file_path=file, content=text)
+
+    return turn
+
+
 async def test_a_plan_approved_later(guard: Guard, sandbox: Sandbox) -> None:
-    plan = ClaudeAgentOptions(permission_mode="plan")
-    session, (asked,), _ = await first(guard, sandbox, tool_use("ExitPlanMode", _id="t1"), options=plan)
-    assert asked.kind == "plan"
-    vote(guard, asked)
-    later = await resume_agent(
-        session, [tool_use("ExitPlanMode", _id="u1"), "done"], plan, guard=guard, sandbox=sandbox
+    """Its file is gone by then, and has another name."""
+    env = {"CLAUDE_CONFIG_DIR": str(sandbox.home / ".claude")}
+    plan = ClaudeAgentOptions(permission_mode="plan", env=env)
+    text = "# Plan\n1. echo x\n"
+    run = await run_agent(
+        [planning(text, "t1"), tool_use("ExitPlanMode", _id="t2")], plan, guard=guard, sandbox=sandbox
     )
-    (call,) = [c for c in later.calls if c.id == "u1"]
-    assert call.ran
-    assert "approved" in call.told
+    assert [call.ran for call in run.calls] == [True, False], run.calls
+    assert run.result is not None
+    session = run.result.session_id
+    (asked,) = guard.waiting(session)
+    assert (asked.kind, asked.document["call"]["input"]) == ("plan", {"plan": text})
+    for file in (sandbox.home / ".claude" / "plans").iterdir():
+        file.unlink()
+    vote(guard, asked)
+    turns = [planning(text, "u1"), tool_use("ExitPlanMode", _id="u2"), "done"]
+    later = await resume_agent(session, turns, plan, guard=guard, sandbox=sandbox)
+    (call,) = [c for c in later.calls if c.id == "u2"]
+    assert call.ran, later.calls
+    assert "1. echo x" in call.told
+    assert guard.approvals is not None
+    assert guard.approvals.get(asked.id).state is State.EXECUTED
+    assert {r.get("matches") for r in guard.audit.records() if r.get("outcome") == "ran"} == {True}
 
 
 async def test_a_tool_in_this_process(guard: Guard, sandbox: Sandbox) -> None:

@@ -97,7 +97,12 @@ eventful if {
 	count(data.hitl.limits.reached) > 0
 }
 
-# --- what may waive: trusted servers, grants, and rules of the user's
+# --- what may waive: plan mode for its own file, trusted servers, grants, and rules of the user's
+
+foreign contains r if {
+	input.agent.mode == "plan"
+	some r in data.hitl.modes.plans
+}
 
 foreign contains x if {
 	input.call.mcp.pinned == true

@@ -14,6 +14,7 @@ package hitl.modes
 reasons contains r if {
 	input.agent.mode == "plan"
 	not talk
+	not planning
 	not data.hitl.lib.read_only
 	r := {
 		"rule": "modes.plan",
@@ -24,6 +25,42 @@ reasons contains r if {
 		"remedy": "Present the plan with ExitPlanMode and act after it is approved.",
 		"floor": false,
 		"waives": [],
+	}
+}
+
+# METADATA
+# title: The plan is written down
+# description: Plan mode keeps the plan in a file of Claude Code's own; whoever approves it reads it there.
+# custom:
+#   id: modes.plan-file
+#   risk: low
+#   remedy: Write the plan to the file that plan mode names.
+plans contains r if {
+	input.agent.mode == "plan"
+	planning
+	r := {
+		"rule": "modes.plan-file",
+		"pack": "modes",
+		"verdict": "allow",
+		"risk": "low",
+		"message": "This writes the plan down, in Claude Code's own file for it.",
+		"remedy": "Write the plan to the file that plan mode names.",
+		"floor": false,
+		"waives": ["autonomy.level", "effects.tier"],
+	}
+}
+
+# METADATA
+# description: True where the call does nothing but read or write plans of Claude Code.
+planning if {
+	input.call.kind == "file"
+	count(input.facts.opaque) == 0
+	count(input.facts.effects) > 0
+	every e in input.facts.effects {
+		e.verb in ["read", "write"]
+		e.target.place in ["dotfile", "temp"] # temp: a home that is a throw-away one
+		startswith(e.target.real, concat("", [input.context.home, "/.claude/plans/"]))
+		regex.match(`/plans/[^/]+[.]md$`, e.target.real)
 	}
 }
 
