@@ -13,6 +13,7 @@ from hitl_opa.errors import ConfigError
 from hitl_opa.model import Risk
 
 _NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|file:(.+)")
+_ADDRESS = re.compile(r"[^@\s<>\",;]+@[^@\s<>\",;]+")
 _LOOPBACK = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -109,6 +110,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     account: str
     email: str = ""
     slack: str = ""
+
+    def __post_init__(self) -> None:
+        if self.email and not _ADDRESS.fullmatch(self.email):
+            raise ValueError(f"notify.people {self.account!r}: {self.email!r} is no mail address")
 
 
 class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

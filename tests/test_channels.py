@@ -45,6 +45,8 @@ def test_channels_of_every_type(tmp_path: Path) -> None:
         ('keys: ["${HOOK}"]', 'keys: ["${HOOK}"], inbound: ["${IN}"]', "need each other"),
         ("risks: [high]", "risks: [huge]", "huge"),
         ("type: slack", "type: pigeon", "pigeon"),
+        ("email: rita@example.com", 'email: "rita@example.com, eve@evil.example"', "no mail address"),
+        ("email: rita@example.com", "email: rita", "no mail address"),
         ("channel: C1", "chanel: C1", "chanel"),
         ("sender: hitl@example.com", "sender: hitl@example.com, tls: none", "on this machine only"),
     ],

@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from hitl_opa.audit import AuditLog
-from hitl_opa.cli.settings import open_guard
+from hitl_opa.cli.settings import ASIDE, open_guard
 from hitl_opa.config import Config
 from hitl_opa.database import MEMORY
 from hitl_opa.errors import HitlError
@@ -104,7 +104,7 @@ def opa_tool() -> Check:
 def engine(config: Config) -> Iterator[Check]:
     """Whether policies load, and decide what must come out so whatever the settings."""
     try:
-        with open_guard(msgspec.structs.replace(config, audit=MEMORY, database="")) as guard:
+        with open_guard(msgspec.structs.replace(config, **ASIDE)) as guard:
             yield from _decisions(guard, config)
     except HitlError as error:
         yield _fail("policies", str(error), "hitl-opa policy lint shows where")

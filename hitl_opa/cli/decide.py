@@ -11,7 +11,7 @@ import msgspec
 
 from hitl_opa.cli.calls import adjusted, call_of, call_options
 from hitl_opa.cli.output import Progress, emit, risk, say, verdict
-from hitl_opa.cli.settings import guard_options, load_settings, open_guard
+from hitl_opa.cli.settings import ASIDE, guard_options, load_settings, open_guard
 from hitl_opa.guard import Guard
 from hitl_opa.model import Decision, ToolCall
 from hitl_opa.terminal.text import Span, spans
@@ -56,7 +56,7 @@ def decide(
         raise click.UsageError("give one TOOL with its fields, or --jsonl; see hitl-opa decide --help")
     given: dict[str, Any] = {"mode": mode, "confidence": confidence, "unattended": unattended, "cwd": cwd}
     call = None if tool is None else adjusted(call_of(tool, fields), **given)
-    with open_guard(load_settings(audit=":memory:", **settings)) as guard:
+    with open_guard(load_settings(**ASIDE, **settings)) as guard:
         if call is None:
             _many(guard, given)
             return

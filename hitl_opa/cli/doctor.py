@@ -11,6 +11,7 @@ import click
 
 from hitl_opa.cli import checks
 from hitl_opa.cli.checks import Check
+from hitl_opa.cli.checks_notify import notifications
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.errors import HitlError
@@ -65,6 +66,7 @@ def run(settings: dict[str, Any], *, with_cli: bool) -> Iterator[Check]:
     with working("Checking the record"):
         recorded = list(checks.record(config))
     yield from recorded
+    yield from notifications(config)
     yield checks.terminal()
     if with_cli:
         from hitl_opa.cli.proof import prove

@@ -13,7 +13,7 @@ import msgspec
 from hitl_opa.cli import output
 from hitl_opa.cli.calls import adjusted, call_of, call_options
 from hitl_opa.cli.output import emit, heading, say, verdict
-from hitl_opa.cli.settings import guard_options, load_settings
+from hitl_opa.cli.settings import ASIDE, guard_options, load_settings
 from hitl_opa.cli.telling import tell_facts, tell_rules, tell_verdict
 from hitl_opa.cli.whatif import Near, Variation, WhatIf
 from hitl_opa.errors import ConfigError
@@ -53,7 +53,7 @@ def explain(
     """
     if (recorded is None) == (tool is None):
         raise click.UsageError("give one TOOL with its fields, or --id of a recorded call")
-    config = load_settings(audit=":memory:", **settings)
+    config = load_settings(**ASIDE, **settings)
     engine, audit, known = open_parts(config)
     guard = Guard(engine=engine, audit=audit, config=config, known=known)
     try:

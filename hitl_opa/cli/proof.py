@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hitl_opa.cli.checks import Check
+from hitl_opa.cli.settings import ASIDE
 from hitl_opa.config import Config
-from hitl_opa.database import MEMORY
 from hitl_opa.errors import EngineError, HitlError
 from hitl_opa.guard import Guard
 from hitl_opa.guard.opening import known, open_audit, open_engine
@@ -28,9 +28,7 @@ def prove(config: Config) -> Iterator[Check]:
 
     with Sandbox() as sandbox:
         protected = str(sandbox.cwd / GUARDED)
-        settings = msgspec.structs.replace(
-            config, level=4, audit=MEMORY, database="", protect=[*config.protect, protected]
-        )
+        settings = msgspec.structs.replace(config, **ASIDE, level=4, protect=[*config.protect, protected])
         try:
             engine = open_engine(settings)
         except HitlError as error:

@@ -64,6 +64,10 @@ def load_settings(
     return loaded
 
 
+ASIDE: dict[str, Any] = {"audit": ":memory:", "database": "", "durable": False}
+"""Settings of a guard that only says what policy makes of a call: nothing of it is recorded or kept."""
+
+
 @contextmanager
 def open_guard(config: Config) -> Iterator[Guard]:
     """A guard for these settings, closed at the end."""

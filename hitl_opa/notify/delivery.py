@@ -14,7 +14,7 @@ from hitl_opa.approvals.letter import Letter, Link
 from hitl_opa.approvals.letters import GIVEN_UP, Letters
 from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.channels import Email
-from hitl_opa.errors import ConfigError, NotifyError
+from hitl_opa.errors import ConfigError, HitlError, NotifyError
 from hitl_opa.notify.decider import Directory
 from hitl_opa.notify.links import Signer
 from hitl_opa.notify.message import bound, message
@@ -87,6 +87,11 @@ class Delivery:
                 await self._bring(letter)
             except (NotifyError, ConfigError) as error:
                 await asyncio.to_thread(self._failed, letter, error)
+            except HitlError:  # the database: nothing can be sent that could not be noted
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a library does, the other letters are sent
+                problem = NotifyError(f"{letter.channel}: it cannot be sent: {type(error).__name__}")
+                await asyncio.to_thread(self._failed, letter, problem)
 
     def _failed(self, letter: Letter, error: NotifyError | ConfigError) -> None:
         attempts = letter.attempts + 1

@@ -127,3 +127,14 @@ def test_a_policy_that_does_not_load_is_named_with_its_line(run: Any, tmp_path: 
     result = run("decide", "Bash", "command=ls", "--policy", "bad.rego")
     assert result.exit_code == 2
     assert "bad.rego:" in result.stderr
+
+
+@pytest.mark.parametrize("record", ["", "database: postgresql://127.0.0.1:9/nowhere\n"])
+@pytest.mark.parametrize("command", ["decide", "explain"])
+def test_where_approvals_are_kept_it_writes_nothing_all_the_same(
+    run: Any, tmp_path: Path, command: str, record: str
+) -> None:
+    (tmp_path / "hitl.yaml").write_text(f"level: 2\ndurable: true\n{record}")
+    result = run(command, "Bash", "command=rm -rf /")
+    assert (result.exit_code, "files.root" in result.output) == (0, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["hitl.yaml"]

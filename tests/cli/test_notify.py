@@ -77,10 +77,10 @@ def test_a_channel_that_is_not_there_or_reaches_nobody(run: Run, tmp_path: Path,
     assert (done.exit_code, said in done.output) == (2, True)
 
 
-async def undelivered(tmp_path: Path, url: str) -> None:
+async def undelivered(tmp_path: Path, url: str, **fields: Any) -> None:
     """An approval of which a webhook at this address should have been told."""
     hook = {"name": "siem", "type": "webhook", "url": url, "keys": ["${HOOK}"]}
-    notify = {"base_url": "http://127.0.0.1:8282", "channels": [hook], "window": 0}
+    notify = {"base_url": "http://127.0.0.1:8282", "channels": [hook], "window": 0, **fields}
     (tmp_path / "hitl.yaml").write_text(yaml.safe_dump({"level": 2, "durable": True, "notify": notify}))
     config = load_config(tmp_path / "hitl.yaml")
     async with Guard.open(config) as guard:
@@ -103,6 +103,29 @@ def test_what_did_not_arrive_is_shown_and_tried_again(
     assert run("notify", "retry").output == "1 to be tried again.\n"
     done = run("notify", "status")
     assert (done.exit_code, done.output) == (0, "Every message arrived.\n")
+
+
+def test_the_doctor_looks_at_channels_and_sends_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> list[tuple[str, str]]:
+        found = msgspec.json.decode(run("doctor", "--json").stdout)["checks"]
+        return [(check["status"], check["detail"]) for check in found if check["name"] == "notify"]
+
+    monkeypatch.setenv("HOOK", "whsec_" + "b3V0" * 8)
+    assert said() == []
+    people = [{"account": "rita", "email": "rita@example.com"}]
+    hook = {"name": "siem", "type": "webhook", "url": "http://127.0.0.1:9/", "keys": ["${HOOK}"]}
+    settings(tmp_path, hook, people=people)
+    assert [status for status, _ in said()] == ["warn"]  # nothing is kept that people could be told of
+    asyncio.run(undelivered(tmp_path, "http://127.0.0.1:9/", people=people))
+    assert said() == [
+        ("ok", "siem is set up"),
+        ("warn", "no account, and so no word on approvals: rita"),
+        ("warn", "1 messages did not arrive"),
+    ]
+    monkeypatch.delenv("HOOK")
+    assert said()[0] == ("fail", "siem: the environment variable HOOK is not set; hitl.yaml names it as a secret")
 
 
 def test_without_settings_it_says_what_is_missing(run: Run) -> None:

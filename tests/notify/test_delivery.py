@@ -16,6 +16,7 @@ from hitl_opa.approvals.letters import GIVEN_UP, Letters
 from hitl_opa.audit import AuditLog
 from hitl_opa.channels import Notify
 from hitl_opa.notify.delivery import LEASE, Delivery
+from hitl_opa.notify.slack import SlackTransport
 
 Asks = Callable[..., Approval]
 Delivers = Callable[..., Delivery]
@@ -165,6 +166,25 @@ async def test_a_channel_that_fails_delays_no_other(
     asks()
     await delivery.once()
     assert (len(slack.messages), len(hook.got)) == (0, 1)
+
+
+async def test_a_transport_that_breaks_keeps_no_other_from_being_told(
+    delivers: Delivers,
+    to_slack: Notify,
+    to_hook: Notify,
+    hook: HttpReceiver,
+    asks: Asks,
+    letters: Letters,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def breaks(*_: Any, **__: Any) -> None:
+        raise RuntimeError("with a secret in it")
+
+    monkeypatch.setattr(SlackTransport, "send", breaks)
+    asks()
+    await delivers(msgspec.structs.replace(to_slack, channels=[*to_slack.channels, *to_hook.channels])).once()
+    assert len(hook.got) == 1
+    assert [one.problem for one in letters.failing()] == ["ops: it cannot be sent: RuntimeError"]
 
 
 async def test_a_channel_without_its_secret_says_so(
