@@ -10,6 +10,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from hitl_opa.approvals import Approval, Person
 from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.approvals.events import seen
 from hitl_opa.errors import ApprovalError, NotifyError
 from hitl_opa.notify.message import bound, indirect
 
@@ -59,7 +60,8 @@ class Decider:
         channel: str,
         look_ms: float = 0.0,
     ) -> Approval:
-        """One word of an account. ``auth``: ``slack``, ``link`` or ``webhook``, what spoke for it.
+        """One word of an account on an approval as it was `waiting`; if it was edited since, it does not count.
+        ``auth``: ``slack``, ``link`` or ``webhook``, what spoke for the account.
 
         Raises NotifyError for an account that may not decide, ApprovalError for what policy refuses.
         """
@@ -69,5 +71,11 @@ class Decider:
         if person is None:
             raise NotifyError(f"{account} is no account that may decide")
         return self.approvals.vote(
-            approval.id, person, approves=approves, reason=reason, channel=channel, look_ms=look_ms
+            approval.id,
+            person,
+            approves=approves,
+            reason=reason,
+            channel=channel,
+            look_ms=look_ms,
+            seen=seen(approval),
         )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 import pytest
 
-from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.accounts import Accounts
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.channels import Notify
@@ -73,6 +73,20 @@ async def test_messages_link_to_pages_that_are_there(
                 answer = await http.get(url)
                 wanted = quote(url.removeprefix("http://guard"))
                 assert (answer.status_code, answer.headers["location"]) == (303, f"/inbox/login?next={wanted}")
+
+
+def test_who_read_it_before_it_was_edited_has_not_approved_the_edit(
+    asks: Callable[..., Approval], approvals: Approvals
+) -> None:
+    accounts = Accounts(approvals.store)
+    accounts.add("rita", "reviewer", [], 0)
+    decider = Decider(approvals, AccountDirectory(accounts))
+    asked = asks("rm -rf build", quorum=2)
+    read = decider.waiting(asked.id, asked.digest)
+    approvals.edit(asked.id, Person(name="omar"), {"command": "rm -rf build/cache"}, channel="inbox")  # meanwhile
+    with pytest.raises(VoteRefused, match="changed since you looked"):
+        decider.vote(read, "rita", approves=True, reason="", auth="link", channel="email")
+    assert [vote.reviewer for vote in approvals.get(asked.id).votes] == ["omar"]
 
 
 async def test_accounts_decide_and_viewers_and_disabled_ones_do_not(
