@@ -8,19 +8,11 @@ import msgspec
 import sqlalchemy as sql
 
 from hitl_opa.approvals.store import Store
+from hitl_opa.approvals.tables import AUTONOMY
 from hitl_opa.audit import Event, Kind
 from hitl_opa.autonomy import Standing
 
 _FROZEN = "*"
-
-_tables = sql.MetaData()
-_level = sql.Table(
-    "autonomy",
-    _tables,
-    *(sql.Column(name, sql.Text, primary_key=True) for name in ("agent", "version", "tool", "risk")),
-    sql.Column("level", sql.Integer, nullable=False),
-    sql.Column("at", sql.Double, nullable=False),
-)
 
 
 class Standings:
@@ -28,14 +20,12 @@ class Standings:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        with store.connected() as connection:
-            _tables.create_all(connection)
 
     def levels(self, agent: str, version: str, tool: str) -> tuple[dict[str, int], bool]:
         """Risk -> level of this tool of this agent, and whether all is frozen."""
-        mine = (_level.c.agent == agent) & (_level.c.version == version) & (_level.c.tool == tool)
+        mine = (AUTONOMY.c.agent == agent) & (AUTONOMY.c.version == version) & (AUTONOMY.c.tool == tool)
         with self._store.reading() as connection:
-            rows = connection.execute(sql.select(_level).where(mine | (_level.c.agent == _FROZEN))).all()
+            rows = connection.execute(sql.select(AUTONOMY).where(mine | (AUTONOMY.c.agent == _FROZEN))).all()
         return {r.risk: r.level for r in rows if r.agent != _FROZEN}, any(r.agent == _FROZEN for r in rows)
 
     def act(self, action: str, by: str, now: float, **about: Any) -> None:
@@ -44,17 +34,17 @@ class Standings:
         frozen = {"agent": _FROZEN, "version": "", "tool": "", "risk": "", "level": 1, "at": now}
         with self._store.begin() as transaction:
             if action in ("freeze", "unfreeze"):
-                transaction._connection.execute(_level.delete().where(_level.c.agent == _FROZEN))
+                transaction._connection.execute(AUTONOMY.delete().where(AUTONOMY.c.agent == _FROZEN))
             if action == "freeze":
-                transaction._connection.execute(_level.insert().values(frozen))
+                transaction._connection.execute(AUTONOMY.insert().values(frozen))
             transaction.record(event)
 
     def apply(self, standings: list[Standing], now: float) -> list[Standing]:
         """Put in force what the record says has been earned and lost. Returns those whose level changed."""
         changed = []
         with self._store.begin() as transaction:
-            kept = _level.c.agent != _FROZEN
-            rows = transaction._connection.execute(sql.select(_level).where(kept)).all()
+            kept = AUTONOMY.c.agent != _FROZEN
+            rows = transaction._connection.execute(sql.select(AUTONOMY).where(kept)).all()
             known = {(r.agent, r.version, r.tool, r.risk): r.level for r in rows}
             for one in standings:
                 key = (one.agent, one.version, one.tool, one.risk)
@@ -65,10 +55,10 @@ class Standings:
                 changed.append(one)
                 values = dict(zip(("agent", "version", "tool", "risk"), key, strict=True))
                 transaction._connection.execute(
-                    _level.delete().where(sql.and_(*(_level.c[name] == value for name, value in values.items())))
+                    AUTONOMY.delete().where(sql.and_(*(AUTONOMY.c[name] == value for name, value in values.items())))
                 )
                 if level > 1:
-                    transaction._connection.execute(_level.insert().values(**values, level=level, at=now))
+                    transaction._connection.execute(AUTONOMY.insert().values(**values, level=level, at=now))
                 transaction.record(
                     Event(
                         kind=Kind.NOTE,

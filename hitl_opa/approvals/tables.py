@@ -135,3 +135,12 @@ LOGIN = sql.Table(
     *(sql.Column(name, sql.Double, nullable=False) for name in ("created_at", "seen_at", "authenticated_at")),
 )
 sql.Index("login_by_account", LOGIN.c.account)
+
+# agent "*" stands for the switch that freezes everything
+AUTONOMY = sql.Table(
+    "autonomy",
+    METADATA,
+    *(sql.Column(name, sql.Text, primary_key=True) for name in ("agent", "version", "tool", "risk")),
+    sql.Column("level", sql.Integer, nullable=False),
+    sql.Column("at", sql.Double, nullable=False),
+)

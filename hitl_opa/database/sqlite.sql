@@ -199,4 +199,13 @@ CREATE TABLE login (
     PRIMARY KEY (id)
 );
 CREATE INDEX login_by_account ON login (account);
+CREATE TABLE autonomy (
+    agent TEXT NOT NULL,
+    version TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    risk TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    at DOUBLE NOT NULL,
+    PRIMARY KEY (agent, version, tool, risk)
+);
 UPDATE hitl_schema SET version_num='0004' WHERE hitl_schema.version_num = '0003';

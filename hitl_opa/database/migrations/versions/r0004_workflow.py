@@ -1,4 +1,4 @@
-"""Questions, edits, escalation, grants; the jobs that follow from changes; who was told of what; accounts."""
+"""Questions, edits, escalation, grants; jobs that follow from changes; who was told of what; accounts; autonomy."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def upgrade() -> None:
     _grants()
     _letters()
     _people()
+    _earned()
     if not context.is_offline_mode() and sql.inspect(op.get_bind()).has_table("approval_schema"):
         op.drop_table("approval_schema")
 
@@ -123,3 +124,12 @@ def _people() -> None:
         *(sql.Column(name, sql.Double, nullable=False) for name in ("created_at", "seen_at", "authenticated_at")),
     )
     op.create_index("login_by_account", "login", ["account"])
+
+
+def _earned() -> None:
+    op.create_table(
+        "autonomy",
+        *(sql.Column(name, sql.Text, primary_key=True) for name in ("agent", "version", "tool", "risk")),
+        sql.Column("level", sql.Integer, nullable=False),
+        sql.Column("at", sql.Double, nullable=False),
+    )
