@@ -35,9 +35,14 @@ class Transports:
         return [secret(reference, self._root) for reference in references]
 
     def check_inbound(self) -> None:
-        """Look at the secrets of whatever comes back, before it does. Raises ConfigError, NotifyError."""
+        """Look at libraries and secrets of whatever comes back, before it does. Raises ConfigError, NotifyError."""
+        from importlib.util import find_spec
+
         from hitl_opa.notify.links import Signer
 
+        missing = [name for name in ("itsdangerous", "slack_sdk", "standardwebhooks") if find_spec(name) is None]
+        if missing:
+            raise NotifyError(f"notifications need the extra `notify`: pip install 'hitl-opa[notify]' ({missing[0]})")
         if self.settings.keys:
             Signer(self.secrets(self.settings.keys))
         for channel in self.settings.channels:

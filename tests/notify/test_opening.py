@@ -55,6 +55,11 @@ async def test_a_secret_that_is_missing_is_said_at_once(
     monkeypatch.delenv("SIGNING")
     with pytest.raises(ConfigError, match="SIGNING is not set"):
         await statuses(settings(tmp_path, durable=True, notify=to_slack))
+    monkeypatch.setenv("SIGNING", "signing")
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(NotifyError, match=r"hitl-opa\[notify\]"):
+            await statuses(settings(tmp_path, durable=True, notify=to_slack))
     monkeypatch.setenv("KEY", "short")
     with pytest.raises(NotifyError, match="fewer than 32"):
         await statuses(settings(tmp_path, durable=True, notify=to_slack))
