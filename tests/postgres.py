@@ -45,9 +45,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        settings = (
-            f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c max_connections=200 -c fsync=on"
-        )
+        settings = f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c max_connections=200"
         log = str(self.directory / "log")
         self._run("pg_ctl", "-D", str(self._data), "-w", "-t", "60", "-l", log, "-o", settings, "start")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from hitl_opa.approvals import events
 from hitl_opa.approvals.approval import Approval, Person, Query
-from hitl_opa.approvals.clocks import advance
+from hitl_opa.approvals.clocks import advance, catch_up, looking
 from hitl_opa.approvals.grant import Grant, grant_of
 from hitl_opa.approvals.grants import StoredGrants
 from hitl_opa.approvals.leases import Leases
@@ -127,8 +127,7 @@ class Approvals:
 
     def latest(self, digest: str) -> Approval | None:
         """What there is of this call: its live approval, else the one that was asked last."""
-        with self.store.begin() as transaction:
-            self._tick(transaction)
+        with looking(self.store, self._now()) as transaction:
             return transaction.latest(digest)
 
     def consume(self, id: str, digest: str) -> Approval | None:
@@ -164,8 +163,7 @@ class Approvals:
 
     def get(self, prefix: str) -> Approval:
         """The approval whose id starts so. Raises ApprovalError where there is none, or more than one."""
-        with self.store.begin() as transaction:
-            self._tick(transaction)
+        with looking(self.store, self._now()) as transaction:
             found = transaction.starting(prefix) if prefix else []
             if len(found) > 1:
                 raise NoSuchApproval(f"more than one approval has an id that starts with {prefix!r}: give more of it")
@@ -175,8 +173,7 @@ class Approvals:
 
     def search(self, query: Query | None = None) -> list[Approval]:
         """What a query asks for, all by default; newest first."""
-        with self.store.begin() as transaction:
-            self._tick(transaction)
+        with looking(self.store, self._now()) as transaction:
             return transaction.search(query or Query())
 
     def listed(self, states: frozenset[State], limit: int = 200) -> list[Approval]:
@@ -185,18 +182,17 @@ class Approvals:
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state; states without any are left out."""
-        with self.store.begin() as transaction:
-            self._tick(transaction)
+        with looking(self.store, self._now()) as transaction:
             return transaction.counts()
 
     def history(self, agent: str, tool: str, limit: int = 20) -> list[Approval]:
         """The latest that this agent asked for with this tool, newest first."""
-        with self.store.begin() as transaction:
+        with self.store.look() as transaction:
             return transaction.alike(agent, tool, frozenset(State), limit)
 
     def similar(self, approval: Approval) -> Approval | None:
         """The last one before it of the same agent and tool that was approved."""
-        with self.store.begin() as transaction:
+        with self.store.look() as transaction:
             found = transaction.alike(approval.agent, approval.tool, GIVEN, 50)
         before = (a for a in found if a.id != approval.id and a.requested_at <= approval.requested_at)
         return next(before, None)
@@ -326,8 +322,7 @@ class Approvals:
 
     def tick(self) -> int:
         """See to the clocks that have run out: escalation, expiry, lapse, lost outcomes. Returns how many did."""
-        with self.store.begin() as transaction:
-            return advance(transaction, self._now())
+        return catch_up(self.store, self._now())
 
     def _now(self) -> float:
         return self._clock().timestamp()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hitl_opa.approvals import events
@@ -9,7 +11,7 @@ from hitl_opa.approvals.approval import Approval
 from hitl_opa.approvals.states import State
 
 if TYPE_CHECKING:
-    from hitl_opa.approvals.store import Transaction
+    from hitl_opa.approvals.store import Store, Transaction
 
 
 def due_at(approval: Approval) -> float:
@@ -37,6 +39,23 @@ def advance(transaction: Transaction, now: float) -> int:
             _advance(transaction, approval, now)
             count += 1
     return count
+
+
+def catch_up(store: Store, now: float) -> int:
+    """`advance` in a transaction of its own; where no clock has run out, no writer waits for that to be known."""
+    with store.look() as transaction:
+        if not transaction.overdue(now, limit=1):
+            return 0
+    with store.begin() as transaction:
+        return advance(transaction, now)
+
+
+@contextmanager
+def looking(store: Store, now: float) -> Iterator[Transaction]:
+    """A transaction to read in, once every clock that has run out by ``now`` has had its effect."""
+    catch_up(store, now)
+    with store.look() as transaction:
+        yield transaction
 
 
 def _advance(transaction: Transaction, approval: Approval, now: float) -> None:

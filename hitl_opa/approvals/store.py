@@ -67,7 +67,7 @@ class Store:
     @contextmanager
     def look(self) -> Iterator[Transaction]:
         """A transaction for reading, which waits for nobody where the database can do without."""
-        with self._transaction(lock=False) as connection:
+        with self._transaction(lock=False, reads=True) as connection:
             yield Transaction(connection, self)
 
     def connected(self, *, lock: bool = True) -> AbstractContextManager[sql.Connection]:
@@ -76,7 +76,7 @@ class Store:
 
     def reading(self) -> AbstractContextManager[sql.Connection]:
         """A transaction that changes nothing, on what is there now; it waits for nobody where that can be had."""
-        return self._transaction(lock=False)
+        return self._transaction(lock=False, reads=True)
 
     def wake(self, connection: sql.Connection) -> None:
         """Tell workers, once this commits, that there is something to do."""
@@ -95,13 +95,13 @@ class Store:
             listening.close()
 
     @contextmanager
-    def _transaction(self, *, lock: bool = True) -> Iterator[sql.Connection]:
+    def _transaction(self, *, lock: bool = True, reads: bool = False) -> Iterator[sql.Connection]:
         if self._pid != os.getpid():  # connections of the process that forked are not ours
             self._engine.dispose(close=False)
             self._pid = os.getpid()
         database = self._database
         try:
-            with self._connected(lock) as connection:
+            with self._connected(lock, reads) as connection:
                 raw = driver(connection)
                 try:
                     yield connection
@@ -117,13 +117,13 @@ class Store:
             raise ApprovalError(f"the approvals in {database.name} cannot be used: {error}") from error
 
     @contextmanager
-    def _connected(self, lock: bool) -> Iterator[sql.Connection]:
+    def _connected(self, lock: bool, reads: bool) -> Iterator[sql.Connection]:
         """A connection in a new transaction."""
         database = self._database
         connection = self._engine.connect()
         try:
             try:
-                database.begin(driver(connection), self.audit.timeout, lock=lock)
+                database.begin(driver(connection), self.audit.timeout, lock=lock, reads=reads)
             except database.errors:
                 if database.rollback(driver(connection)):
                     raise
@@ -131,7 +131,7 @@ class Store:
                 self._engine.dispose()
                 connection.close()
                 connection = self._engine.connect()
-                database.begin(driver(connection), self.audit.timeout, lock=lock)
+                database.begin(driver(connection), self.audit.timeout, lock=lock, reads=reads)
             yield connection
         finally:
             connection.close()
@@ -156,9 +156,9 @@ class Transaction:
         """The approval of this call that was asked last, live ones first."""
         return next(self._found(APPROVAL.c.digest == digest, limit=1), None)
 
-    def overdue(self, now: float) -> list[Approval]:
-        """Approvals to which something happens by ``now``, at most a few hundred of them."""
-        return list(self._found((APPROVAL.c.due_at > 0) & (APPROVAL.c.due_at <= now), limit=500))
+    def overdue(self, now: float, limit: int = 500) -> list[Approval]:
+        """Approvals to which something happens by ``now``, at most so many of them."""
+        return list(self._found((APPROVAL.c.due_at > 0) & (APPROVAL.c.due_at <= now), limit, (APPROVAL.c.due_at,)))
 
     def search(self, query: Query) -> list[Approval]:
         """What a query asks for, newest first."""

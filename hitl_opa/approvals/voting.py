@@ -10,7 +10,7 @@ import msgspec
 from hitl_opa.approvals import events
 from hitl_opa.approvals.approval import CATEGORIES, Approval, Edit, Person, Vote
 from hitl_opa.approvals.ballots import ballot_of, counting, judged, place
-from hitl_opa.approvals.clocks import advance
+from hitl_opa.approvals.clocks import advance, looking
 from hitl_opa.approvals.states import State
 from hitl_opa.approvals.store import Store, Transaction
 from hitl_opa.audit.leaf import Redact
@@ -45,8 +45,8 @@ class Voting:
         if word.category and word.category not in CATEGORIES:
             raise ApprovalError(f"the category is {word.category!r}: it is one of {', '.join(CATEGORIES)}")
         for _ in range(_TRIES):
-            with self._store.begin() as transaction:
-                now = self._tick(transaction)
+            now = self._now()
+            with looking(self._store, now) as transaction:
                 found = there(transaction, id)
             if not changes and any(v.reviewer == person.name and v.approves == word.approves for v in found.votes):
                 return found

@@ -35,6 +35,7 @@ class Listening:
 
     def __init__(self, connection: Any, poll: float, database: Database) -> None:
         self.poll = poll
+        connection.add_notify_handler(lambda _: None)  # that something was said is all there is to it
         self._connection = connection
         self._database = database
 
@@ -47,7 +48,6 @@ class Listening:
                 await heard.wait()
             finally:
                 loop.remove_reader(number)
-            for _ in self._connection.notifies(timeout=0):
-                pass  # that something was said is all there is to it
+            self._connection.execute("SELECT 1")  # takes in what was said, or fails where the connection was lost
         except self._database.errors as error:
             raise self._database.explain(error) from error

@@ -17,7 +17,7 @@ from hitl_opa.audit.reader import Reader
 from hitl_opa.audit.report import Report, StreamHead
 from hitl_opa.audit.stream import Stream
 from hitl_opa.database import MEMORY, Cursor, open_database
-from hitl_opa.errors import AuditError
+from hitl_opa.errors import AuditBusy, AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +162,8 @@ class AuditLog:
             if ticket.receipt is None and ticket.error is None:
                 self._commit([self._waiting.popleft() for _ in range(len(self._waiting))])
         if ticket.receipt is None:
-            raise AuditError(str(ticket.error)) from ticket.error
+            kind = AuditBusy if isinstance(ticket.error, AuditBusy) else AuditError
+            raise kind(str(ticket.error)) from ticket.error
         return ticket.receipt
 
     def seal(self, event: Event) -> Sealed:

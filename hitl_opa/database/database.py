@@ -71,9 +71,10 @@ class Database(Protocol):
         """Raises AuditError where there is nothing to read."""
         ...
 
-    def begin(self, connection: Any, timeout: float, *, lock: bool = True) -> Any:
-        """A cursor in a new transaction; ``timeout`` seconds are waited for the write lock, where it is wanted.
+    def begin(self, connection: Any, timeout: float, *, lock: bool = True, reads: bool = False) -> Any:
+        """A cursor in a new transaction; ``timeout`` seconds are waited for the write lock.
 
+        Without ``lock`` it may write what needs no turn; with ``reads`` it only reads, and waits for nobody.
         Raises what the driver raises.
         """
         ...

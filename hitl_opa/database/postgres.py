@@ -32,10 +32,12 @@ _DEFAULTS = {
     "keepalives_count": 3,
 }
 _ADVICE = {
-    "08": "cannot be reached, or the connection to it was lost; check that the server is up, then try again",
+    "08": "cannot be reached, or the connection to it was lost; check that the server is up and has this database "
+    "and user, then try again",
     "28": "does not let us in; check user and password in the URL, or PGPASSFILE, and the server's pg_hba.conf",
     "3D": "does not exist; make it with createdb",
     "42501": "may not be used so; the user needs rights on the tables (and CREATE on the schema, for a new one)",
+    "3F000": "has no schema that this user has rights on; check search_path and GRANT",
     "42P01": "lacks tables of ours; restore a backup, or name another database",
     "53100": "cannot grow: the server's disk is full; free space, nothing was recorded",
     "53300": "has no connection left; raise max_connections, or use a pool",
@@ -79,7 +81,9 @@ class Postgres:
     def present(self, timeout: float) -> None:
         self._reader(timeout)
 
-    def begin(self, connection: psycopg.Connection[Any], timeout: float, *, lock: bool = True) -> psycopg.Cursor[Any]:
+    def begin(
+        self, connection: psycopg.Connection[Any], timeout: float, *, lock: bool = True, reads: bool = False
+    ) -> psycopg.Cursor[Any]:
         cursor = connection.cursor()
         # READ COMMITTED: what is read once the lock is there is what the one before has written
         begin = "BEGIN ISOLATION LEVEL READ COMMITTED; "
@@ -140,17 +144,14 @@ class Postgres:
         return False
 
     def damage(self, timeout: float) -> list[str]:
-        ours = "('audit_leaf', 'audit_stream')"
-        triggers = self.select(
-            "SELECT t.tgname FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgrelid IN "
-            "(SELECT to_regclass(name) FROM unnest(ARRAY['audit_leaf', 'audit_stream']) name)",
-            (),
-            timeout,
-        )
-        rules = self.select(f"SELECT rulename FROM pg_rules WHERE tablename IN {ours}", (), timeout)  # noqa: S608
-        return [f"a trigger was added to it: {name}" for (name,) in triggers] + [
-            f"a rule was added to it: {name}" for (name,) in rules
-        ]
+        ours = "(to_regclass('audit_leaf'), to_regclass('audit_stream'))"
+        found = []
+        for kind, query in (
+            ("trigger", f"SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid IN {ours}"),  # noqa: S608
+            ("rule", f"SELECT rulename FROM pg_rewrite WHERE ev_class IN {ours}"),  # noqa: S608
+        ):
+            found += [f"a {kind} was added to it: {name}" for (name,) in self.select(query, (), timeout)]
+        return found
 
     def explain(self, error: BaseException) -> AuditError:
         state = getattr(error, "sqlstate", None) or ""
@@ -241,16 +242,20 @@ class Postgres:
         return int(found)
 
     def _prepare(self, connection: psycopg.Connection[Any], timeout: float) -> None:
-        self.begin(connection, timeout)
+        """Make the schema, or bring it up to date, while writers wait."""
+
+        def begin() -> int:
+            self.begin(connection, timeout)
+            return self._version(connection)  # another process may have been faster
+
         try:
-            version = self._version(connection)  # another process may have been faster
-            if version == 0:
+            if begin() == 0:
                 for statement in schema.statements("postgresql"):
                     connection.execute(statement)
-            elif version < schema.HEAD:
-                schema.upgrade(connection, self.dialect, version)
-            if connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.execute("COMMIT")
+                return
+            self.rollback(connection)
+            schema.upgrade(connection, self.dialect, begin)
         except BaseException:
             self.rollback(connection)
             raise

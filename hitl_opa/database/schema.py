@@ -7,6 +7,8 @@ them (``python -m hitl_opa.database.schema``), so that a new database takes neit
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ HEAD = 4
 
 TABLE = "hitl_schema"  # holds the version; other programs may have an alembic_version in the same database
 _HERE = Path(__file__).parent
+_ONE = threading.Lock()  # Alembic's way into a migration is a global of its module
 
 
 def statements(dialect: str) -> list[str]:
@@ -36,25 +39,35 @@ def too_new(what: str, version: object) -> AuditError:
     )
 
 
-def upgrade(connection: Any, dialect: str, version: int) -> None:
-    """Run the migrations from this version on over a driver's connection, in the transaction that it is in.
+def upgrade(connection: Any, dialect: str, begin: Callable[[], int]) -> None:
+    """Run the migrations that are missing over a driver's connection, all in one transaction.
 
-    Raises AuditError, and then the transaction has to be undone.
+    ``begin`` begins it, with the write lock, and returns the version that is there then. Raises AuditError, and
+    then nothing was changed.
     """
     import sqlalchemy as sql
     from alembic import command
     from sqlalchemy.pool import StaticPool
 
     engine = sql.create_engine(dialect, creator=lambda: connection, poolclass=StaticPool, **_options(dialect))
+    version = 0
     try:
-        with engine.connect() as session:
+        with engine.connect() as session:  # which looks at the database, and rolls back: only now it may begin
+            version = begin()
+            if version == HEAD:
+                connection.rollback()  # another process was faster
+                return
             if not sql.inspect(session).has_table(TABLE):  # its version stood elsewhere before there were migrations
                 table = sql.Table(TABLE, sql.MetaData(), sql.Column("version_num", sql.String(32), primary_key=True))
                 table.create(session)
                 session.execute(table.insert().values(version_num=f"{version:04}"))
             config = _config()
             config.attributes["connection"] = session
-            command.upgrade(config, "head")
+            with _ONE:
+                command.upgrade(config, "head")
+            if dialect.startswith("sqlite"):  # which keeps it where it is found without a query
+                session.exec_driver_sql(f"PRAGMA user_version = {HEAD}")
+            session.commit()
     except sql.exc.SQLAlchemyError as error:
         raise AuditError(
             f"the schema could not be brought from version {version} to {HEAD}, nothing was changed: {error}"

@@ -78,7 +78,11 @@ class Sqlite:
     def present(self, timeout: float) -> None:
         self._reader(timeout).close()
 
-    def begin(self, connection: sqlite3.Connection, timeout: float, *, lock: bool = True) -> sqlite3.Cursor:
+    def begin(
+        self, connection: sqlite3.Connection, timeout: float, *, lock: bool = True, reads: bool = False
+    ) -> sqlite3.Cursor:
+        if reads:
+            return connection.execute("BEGIN")
         # SQLite's own waiting sleeps longer from try to try (up to 0.1 s, 1 s in some builds), so that two
         # busy writers would starve each other
         deadline = time.monotonic() + timeout
@@ -202,17 +206,22 @@ class Sqlite:
         return int(version)
 
     def _prepare(self, connection: sqlite3.Connection, timeout: float) -> None:
-        self.begin(connection, timeout)
+        """Make the schema, or bring it up to date."""
+
+        def begin() -> int:
+            self.begin(connection, timeout)
+            return self._version(connection)  # another process may have been faster
+
         try:
-            version = self._version(connection)  # another process may have been faster
-            if version == 0:
+            if begin() == 0:
                 for statement in schema.statements("sqlite"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            elif version < schema.HEAD:
-                schema.upgrade(connection, self.dialect, version)
-            connection.execute(f"PRAGMA user_version = {schema.HEAD}")
-            connection.execute("COMMIT")
+                connection.execute(f"PRAGMA user_version = {schema.HEAD}")
+                connection.execute("COMMIT")
+                return
+            self.rollback(connection)
+            schema.upgrade(connection, self.dialect, begin)
         except BaseException:
             self.rollback(connection)
             raise

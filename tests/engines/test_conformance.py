@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dockers import REQUIRED, docker_runs
 
 from hitl_opa.engines import open_embedded, open_isolated, open_opa
 from hitl_opa.testing.conformance.engine import DATA, POLICY, EngineConformance
@@ -45,15 +43,6 @@ class TestOpaServer(EngineConformance):
     async def test_reports_the_servers_version(self, engine: Any) -> None:
         await self.ask(engine, "data")
         assert engine.describe()["version"] == "1.22.2"
-
-
-def docker_runs() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    return subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False).returncode == 0
-
-
-REQUIRED = os.environ.get("HITL_REQUIRE_DOCKER") == "1"
 
 
 @pytest.mark.docker
