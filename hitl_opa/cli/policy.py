@@ -218,13 +218,16 @@ def build(paths: tuple[Path, ...], config: Path | None, output: Path, as_json: b
     "--examples", type=click.Path(file_okay=False, path_type=Path), default="tests/examples", show_default=True
 )
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 if the file is out of date.")
-def docs(paths: tuple[Path, ...], config: Path | None, output: str, examples: Path, only_check: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def docs(
+    paths: tuple[Path, ...], config: Path | None, output: str, examples: Path, only_check: bool, as_json: bool
+) -> None:
     """Write a page of every rule, from its METADATA, with the examples that run as tests."""
     from hitl_opa.policy.docs import render_docs
 
     text = render_docs(load(config, paths), examples if examples.is_dir() else None)
     if output == "-":
-        click.echo(text, nl=False)
+        emit({"text": text}) if as_json else click.echo(text, nl=False)
         return
     file = Path(output)
     try:
@@ -234,13 +237,16 @@ def docs(paths: tuple[Path, ...], config: Path | None, output: str, examples: Pa
             file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
-    if fresh:
+    if as_json:
+        emit({"ok": fresh or not only_check, "file": str(file), "changed": not fresh and not only_check})
+    elif fresh:
         say(Span("fine", "green"), *spans(f": {file} is up to date"))
     elif only_check:
         say(Span("out of date", "danger"), *spans(f": {file}; run hitl-opa policy docs"))
-        sys.exit(1)
     else:
         say(Span("wrote  ", "green"), *spans(str(file)))
+    if only_check and not fresh:
+        sys.exit(1)
 
 
 policy.add_command(suggest)

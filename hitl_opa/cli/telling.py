@@ -31,7 +31,8 @@ def tell_facts(document: Document) -> None:
     for secret in document.facts.secrets:
         say(Span("holds a secret  ", "yellow"), *spans(f"{secret.kind} at {secret.pointer}"), indent=2)
     agent = document.agent
-    said = f" at confidence {agent.confidence.value:g}" if agent.confidence.known else ""
+    sure = f"confidence {agent.confidence.value:g}" if agent.confidence.value >= 0 else "a confidence that is none"
+    said = f" at {sure}" if agent.confidence.known else ""
     say(Span(f"asked by an agent at level {agent.level}, mode {visible(agent.mode)}{said}", "dim"), indent=2)
 
 

@@ -225,12 +225,12 @@ def _agent(call: ToolCall, level: int) -> Agent:
 
 
 def _confidence(call: ToolCall) -> Confidence:
-    """A number outside 0-1 is no confidence at all: it counts as none, not as unknown."""
+    """What is no number from 0 to 1 is -1: below every threshold, and told from a confidence of 0."""
     value = call.confidence
     if value is None:
         return Confidence()
     good = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
-    return Confidence(known=True, value=float(value) if good else 0.0, verified=call.confidence_verified)
+    return Confidence(known=True, value=float(value) if good else -1.0, verified=call.confidence_verified)
 
 
 def _blank(call: ToolCall, level: int) -> Document:

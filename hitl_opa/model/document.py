@@ -159,7 +159,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Confidence(msgspec.Struct, frozen=True, kw_only=True):
-    """How sure the agent is, 0-1. ``verified`` is false where the model said so itself."""
+    """How sure the agent is, 0-1; -1 where what was stated is no such number. ``verified`` is false where the
+    model said so itself."""
 
     known: bool = False
     value: float = 0.0

@@ -151,7 +151,8 @@ def setting(document: Document) -> list[str]:
         lines.append(f"subagent {visible(agent.type)} {visible(agent.id)}".rstrip())
     if agent.confidence.known:
         whose = "measured" if agent.confidence.verified else "the agent's own word"
-        lines.append(f"confidence {agent.confidence.value:g} ({whose})")
+        value = f"{agent.confidence.value:g}" if agent.confidence.value >= 0 else "that is no number from 0 to 1"
+        lines.append(f"confidence {value} ({whose})")
     if context.taint.untrusted:
         lines.append("this session has read content from outside: somebody else may be steering the agent")
     if context.taint.secrets:

@@ -114,6 +114,16 @@ def test_docs(run: Any, project: Path) -> None:
     assert "`files.root`" in text
     assert run("policy", "docs", "--check").exit_code == 0
     assert run("policy", "docs", "-o", "-").stdout == text
+    assert json.loads(run("policy", "docs", "-o", "-", "--json").stdout) == {"text": text}
+    assert json.loads(run("policy", "docs", "--json").stdout) == {
+        "ok": True,
+        "file": "docs/policies.md",
+        "changed": False,
+    }
+    (project / "docs" / "policies.md").write_text("stale")
+    stale = run("policy", "docs", "--check", "--json")
+    assert (stale.exit_code, json.loads(stale.stdout)["ok"]) == (1, False)
+    assert json.loads(run("policy", "docs", "--json").stdout)["changed"] is True
 
 
 def test_paths_that_are_not_there(run: Any) -> None:

@@ -133,12 +133,14 @@ def test_deep_nesting_is_refused(make_guard: Callable[..., Guard]) -> None:
     assert said.verdict is Verdict.DENY
 
 
-@pytest.mark.parametrize("confidence", [float("nan"), float("inf"), -0.1, 1.1])
-def test_a_confidence_that_is_none_counts_as_zero(make_guard: Callable[..., Guard], confidence: float) -> None:
+@pytest.mark.parametrize("confidence", [float("nan"), float("inf"), -0.1, 1.1, 7, "high"])
+def test_a_confidence_that_is_none_is_below_every_threshold(
+    make_guard: Callable[..., Guard], confidence: float
+) -> None:
     guard = make_guard(decision())
     ruling = guard.rule_sync(ToolCall(tool="Read", input={"file_path": "a"}, confidence=confidence))
     assert ruling.document.agent.confidence.known
-    assert ruling.document.agent.confidence.value == 0
+    assert ruling.document.agent.confidence.value == -1
 
 
 def test_counters_follow_the_session(make_guard: Callable[..., Guard]) -> None:

@@ -86,13 +86,17 @@ async def test_opa_shape_and_document(guard: Guard) -> None:
     document = guard.rule_sync(ToolCall(tool="Bash", input={"command": "rm -rf /"})).document
     forged = msgspec.to_builtins(document)
     forged["facts"]["effects"] = []
-    forged["agent"]["level"] = 4
+    forged["agent"] |= {"level": 4, "principal": "root"}
+    forged["approval"]["grant"] |= {"id": "g", "reviewer": "eve", "waives": ["files.root"]}
     async with client(guard) as http:
         honest = (await http.post("/v1/data/hitl/main/decision", json={"input": CALL})).json()
         other = (await http.post("/v1/data/hitl/main/decision", json={"input": forged})).json()
     assert set(honest) == {"result", "decision_id"}
     assert honest["result"]["verdict"] == "allow"
     assert other["result"]["verdict"] == "deny"
+    record = list(guard.audit.records())[-1]
+    assert (record.leaf["requested_by"], record.get("level")) == ("ci-bot", 3)
+    assert "grants.standing" not in {reason["rule"] for reason in other["result"]["reasons"]}
 
 
 async def test_principal_and_level_come_from_the_key(guard: Guard) -> None:

@@ -26,6 +26,12 @@ at_least(name) if {
 	input.agent.confidence.value <= 1
 }
 
+stated := sprintf("The agent is only %v sure of this call", [input.agent.confidence.value]) if {
+	input.agent.confidence.known
+	input.agent.confidence.value >= 0
+	input.agent.confidence.value <= 1
+} else := "The agent states a confidence that is none, no number from 0 to 1"
+
 # METADATA
 # title: An unsure agent asks before it acts
 # custom:
@@ -39,7 +45,7 @@ reasons contains r if {
 		"pack": "confidence",
 		"verdict": "ask",
 		"risk": data.hitl.gather.risk,
-		"message": sprintf("The agent is only %v sure of this call and should ask what is meant.", [input.agent.confidence.value]),
+		"message": sprintf("%s and should ask what is meant.", [stated]),
 		"remedy": "Answer the question; the answer reaches the agent.",
 		"floor": true,
 		"waives": [],
@@ -59,7 +65,7 @@ reasons contains r if {
 		"pack": "confidence",
 		"verdict": "ask",
 		"risk": data.hitl.gather.risk,
-		"message": sprintf("The agent is only %v sure of this call: a human decides.", [input.agent.confidence.value]),
+		"message": sprintf("%s: a human decides.", [stated]),
 		"remedy": "Look at the full context and decide.",
 		"floor": true,
 		"waives": [],

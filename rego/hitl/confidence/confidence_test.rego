@@ -20,6 +20,10 @@ test_nonsense_is_no_confidence if {
 	every value in [1.5, -1, "high", {}] {
 		confidence.band == "escalate" with input as sure(value)
 	}
+	every value in [7, -1] {
+		messages := {r.message | some r in confidence.reasons} with input as sure(value)
+		messages == {"The agent states a confidence that is none, no number from 0 to 1: a human decides."}
+	}
 }
 
 test_broken_thresholds_escalate if {
