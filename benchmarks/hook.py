@@ -77,7 +77,9 @@ def main() -> None:
             [sys.executable, "-c", SERVE, "serve", "--port", "0"], cwd=folder, stderr=subprocess.PIPE
         )
         assert server.stderr is not None
-        server.stderr.readline(), server.stderr.readline()
+        while b"hooks on" not in server.stderr.readline():
+            if server.poll() is not None:
+                raise SystemExit("hitl-opa serve did not start")
         hook = [sys.executable, "-I", "-S", str(HOOK), "--socket"]
         rows = {
             "python -c pass": ([sys.executable, "-c", "pass"], b""),

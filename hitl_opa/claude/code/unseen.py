@@ -62,6 +62,6 @@ def _used(guard: Guard, call: ToolCall) -> Approval | None:
     shown = redact(msgspec.to_builtins(call.input))
     for approval in guard.approvals.listed(frozenset({State.EXECUTING}), LOOK_BACK):
         same = (approval.session, approval.tool) == (call.session.id, call.tool)
-        if same and shown == approval.document["call"]["input"]:
+        if same and shown in (approval.document["call"]["input"], approval.edited):
             return approval
     return None

@@ -96,8 +96,9 @@ def serve() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         said = server.stderr.readline()
         assert " on http://" in said, said + server.stderr.read()
         server.url = "http://" + said.rsplit("http://", 1)[1].strip()  # type: ignore[attr-defined]
-        said = server.stderr.readline()
-        assert "hooks on" in said, said
+        while "hooks on" not in said:  # the last that it says before it listens
+            said = server.stderr.readline()
+            assert said, "it ended"
         return server
 
     yield start
