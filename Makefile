@@ -56,11 +56,12 @@ fmt: $(VENV)/.dev $(OPA) ## Format Python and Rego
 generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 	$(BIN)/python -m hitl_opa.policy.schemas
 	$(BIN)/python -m hitl_opa.facts.generate
+	$(BIN)/python -m hitl_opa.database.schema
 	$(BIN)/hitl-opa policy docs
 
 .PHONY: bench
 bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
-	@for bench in benchmarks/decide.py benchmarks/audit.py benchmarks/serve.py benchmarks/replay.py; do $(BIN)/python $$bench || exit 1; done
+	@for bench in benchmarks/decide.py benchmarks/audit.py benchmarks/approvals.py benchmarks/serve.py benchmarks/replay.py; do $(BIN)/python $$bench || exit 1; done
 
 .PHONY: crash
 crash: $(VENV)/.dev ## Kill writers of the record in mid-write, 200 times; 10,000 tamperings (minutes)

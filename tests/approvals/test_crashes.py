@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from doubles import ask, referee
 
 from hitl_opa.approvals import Approval, Person, State
 from hitl_opa.approvals.approvals import Approvals
+from hitl_opa.approvals.job import NOTIFY, RESUME, Job
+from hitl_opa.approvals.worker import Worker
 from hitl_opa.audit import AuditLog
 from hitl_opa.errors import ApprovalError
-from hitl_opa.model import CallFacts, Decision, Document
+from hitl_opa.model import Agent, CallFacts, Decision, Document
 
 DIGEST = "sha256:1"
 RACERS = 200
@@ -190,3 +193,60 @@ def test_killed_between_two_steps(audit: AuditLog, database: str, step: str, whe
         return
     approvals.vote(id, Person(name="rita"), approves=True)
     assert [approvals.consume(id, DIGEST) is not None for _ in range(2)] == [True, False]
+
+
+WORK = """
+    import asyncio, time
+    from hitl_opa.approvals.worker import Worker
+
+    async def dies(job):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(Worker(approvals.store, approvals, {step: dies}).once())
+"""
+
+
+@pytest.mark.parametrize("kind", [NOTIFY, RESUME])
+async def test_killed_while_it_tells_or_resumes(audit: AuditLog, database: str, kind: str) -> None:
+    """The job of a worker that died is another one's once its lease ends, and what it resumes runs at most once."""
+    approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
+    document = msgspec.structs.replace(DOCUMENT, agent=Agent(session="s1"))
+    id = approvals.request(DIGEST, document, msgspec.json.decode(ask(), type=Decision), "d1").id
+    approvals.vote(id, Person(name="rita"), approves=True)
+    dying = child(WORK, database, id, kind)
+    dying.communicate(timeout=60)
+    assert dying.returncode == -9
+    used: list[bool] = []
+
+    async def handler(job: Job) -> None:
+        used.append(approvals.consume(id, DIGEST) is not None)
+
+    later = datetime.now(UTC) + timedelta(seconds=61)
+    assert await Worker(approvals.store, approvals, {kind: handler}).once() == 0  # the lease still holds
+    assert await Worker(approvals.store, approvals, {kind: handler}, clock=lambda: later).once() > 0
+    assert used[0]
+    assert not any(used[1:])
+    # whoever used it died too: its outcome is unknown until a person has found out, and it is not run again
+    after = Approvals.open(audit, redact=lambda v: v, referee=referee(), clock=lambda: later + timedelta(days=1))
+    assert after.get(id).state is State.UNKNOWN
+    assert after.consume(id, DIGEST) is None
+    assert after.reconcile(id, Person(name="rita"), "executed", "It is there.").state is State.EXECUTED
+    assert states(audit) == ["pending", "approved", "executing", "unknown", "executed"]
+    assert audit.verify().ok
+
+
+@pytest.mark.parametrize("when", ["before", "written", "after"])
+def test_killed_between_two_votes(audit: AuditLog, database: str, when: str) -> None:
+    """A vote that does not decide is there with its record, or not at all; the next one decides."""
+    approvals = Approvals.open(audit, redact=lambda v: v, referee=referee())
+    id = approvals.request(DIGEST, DOCUMENT, msgspec.json.decode(ask(quorum=2), type=Decision), "d1").id
+    dying = child(DIE, database, id, "vote", ask().decode(), when)
+    dying.communicate(timeout=60)
+    assert dying.returncode == -9
+    found = approvals.get(id)
+    assert found.state is State.PENDING
+    assert len(found.votes) == len([r for r in audit.records() if r.kind == "review"]) == (when == "after")
+    for name in ("rita", "bob"):
+        approvals.vote(id, Person(name=name), approves=True)
+    assert approvals.get(id).state is State.APPROVED
+    assert audit.verify().ok
