@@ -46,8 +46,8 @@ class HttpReceiver:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 got = Got(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                 receiver.got.append(got)
-                receiver.waiter()
                 status, headers, answer = receiver.reply(got)
+                receiver.waiter()
                 self.send_response(status)
                 for name, value in {"content-length": str(len(answer)), **headers}.items():
                     self.send_header(name, value)
