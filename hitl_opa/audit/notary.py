@@ -39,6 +39,7 @@ class Notary:
         self._covered = 0
         self._timer: threading.Timer | None = None  # waits
         self._running: threading.Thread | None = None  # is at work
+        self._publishing = threading.Lock()
         self.signers()  # a notary that cannot sign is no notary
 
     def signers(self) -> list[Signer]:
@@ -76,6 +77,7 @@ class Notary:
         timer, running = self._timer, self._running
         if timer is not None:
             timer.cancel()
+            timer.join()  # it may have begun before it was cancelled
         if running is not None:
             running.join()
         if timer is not None:
@@ -84,6 +86,7 @@ class Notary:
     def forget(self) -> None:
         """This is a forked child now: it has no thread, and a stream of its own."""
         self._timer = self._running = None
+        self._publishing = threading.Lock()
         self._covered = 0
 
     def _start(self, log: AuditLog, seconds: float) -> None:
@@ -114,18 +117,19 @@ class Notary:
 
     def publish(self, log: AuditLog) -> int:
         """Hand to each anchor the checkpoints that it has not seen; how many. Raises AuditError after trying all."""
-        count, failed = 0, []
-        for anchor in self.anchors:
-            notes = log.unanchored(anchor.name)
-            if not notes:
-                continue
-            try:
-                anchor.put([note for _, _, note in notes])
-            except AuditError as error:
-                failed.append(f"{anchor.name}: {error}")
-                continue
-            log.anchored(anchor.name, {stream: size for stream, size, _ in notes})
-            count += len(notes)
+        with self._publishing:  # or two at a time would hand on the same ones
+            count, failed = 0, []
+            for anchor in self.anchors:
+                notes = log.unanchored(anchor.name)
+                if not notes:
+                    continue
+                try:
+                    anchor.put([note for _, _, note in notes])
+                except AuditError as error:
+                    failed.append(f"{anchor.name}: {error}")
+                    continue
+                log.anchored(anchor.name, {stream: size for stream, size, _ in notes})
+                count += len(notes)
         if failed:
             raise AuditError("; ".join(failed))
         return count
