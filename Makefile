@@ -96,7 +96,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.installed
 	@echo 'Installing the development tools ...'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[apprise,metrics,notify,server]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[apprise,metrics,notify,postgres,server]' --group dev
 	@touch $@
 
 .PHONY: clean
