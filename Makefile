@@ -61,7 +61,8 @@ generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 
 .PHONY: bench
 bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
-	@for bench in benchmarks/decide.py benchmarks/audit.py benchmarks/approvals.py benchmarks/serve.py benchmarks/replay.py; do $(BIN)/python $$bench || exit 1; done
+	@missed=0; for bench in facts decide audit approvals serve replay session start; do \
+		echo "--- $$bench"; $(BIN)/python benchmarks/$$bench.py || missed=1; done; exit $$missed
 
 .PHONY: crash
 crash: $(VENV)/.dev ## Kill writers of the record in mid-write, 200 times; 10,000 tamperings (minutes)

@@ -5,7 +5,8 @@
 Paired: a session alternates two identical in-process tools, and only one of them meets the row's
 hooks; a sample is the time from one model reply to the next request for that tool, less the same
 for its unguarded neighbour. Sessions of all rows take turns. Medians in milliseconds, 95% bootstrap
-confidence intervals. The budget compares the guard with empty PreToolUse and PostToolUse hooks.
+confidence intervals. The budget compares the guard with empty PreToolUse and PostToolUse hooks; exit 1 where it is
+missed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from hitl_opa.claude.replies import allow
 from hitl_opa.guard import Guard
 from hitl_opa.testing import run_agent, tool_use
 
-GUARDED, FREE = "mcp__bench__guarded", "mcp__bench__free"
+GUARDED, FREE = "mcp__bench__guarded", "mcp__open__free"
 WARM = 4
 BUDGET = 1.2
 Make = Callable[[ClaudeAgentOptions], ClaudeAgentOptions]
@@ -77,7 +78,14 @@ def allowing(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
 
 
 def protected(guard: Guard) -> Make:
-    return lambda options: only_one(guard.protect(options))
+    """The guard on one of the two tools: the other's server is left as it was too."""
+
+    def make(options: ClaudeAgentOptions) -> ClaudeAgentOptions:
+        options_of_guard = only_one(guard.protect(options))
+        servers = {**cast("Any", options_of_guard.mcp_servers), "open": cast("Any", options.mcp_servers)["open"]}
+        return dataclasses.replace(options_of_guard, mcp_servers=servers)
+
+    return make
 
 
 async def session(make: Make, pairs: int) -> list[float]:
@@ -85,7 +93,10 @@ async def session(make: Make, pairs: int) -> list[float]:
     options = ClaudeAgentOptions(
         permission_mode="bypassPermissions",
         setting_sources=[],
-        mcp_servers={"bench": create_sdk_mcp_server("bench", tools=[guarded, free])},
+        mcp_servers={
+            "bench": create_sdk_mcp_server("bench", tools=[guarded]),
+            "open": create_sdk_mcp_server("open", tools=[free]),
+        },
     )
     calls = [tool_use(name, n=n) for n in range(pairs + WARM) for name in (GUARDED, FREE)]
     run = await run_agent([*calls, "done"], make(options), timeout=300)
@@ -151,16 +162,18 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     result = asyncio.run(measure(arguments.pairs, arguments.rounds))
+    missed = any(row["ratio"] > BUDGET for row in result["rows"] if row["row"].startswith("guard"))
     if arguments.json:
         print(json.dumps(result))
-        return 0
+        return int(missed)
     print(f"{'':26} {'added ms':>9} {'95% CI':>16} {'x empty hooks':>14} {'95% CI':>14}")
     for row in result["rows"]:
         ci = "{:.2f} .. {:.2f}".format(*row["ci"])
         ratio = "{:.2f} .. {:.2f}".format(*row["ratio_ci"])
         print(f"{row['row']:26} {row['added_ms']:9.2f} {ci:>16} {row['ratio']:14.2f} {ratio:>14}")
-    print(f"{result['pairs']} pairs a row; budget: the guard at most {BUDGET} x empty hooks")
-    return 0
+    verdict = "MISSED" if missed else "met"
+    print(f"{result['pairs']} pairs a row; budget: the guard at most {BUDGET} x empty hooks: {verdict}")
+    return int(missed)
 
 
 if __name__ == "__main__":
