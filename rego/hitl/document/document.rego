@@ -24,6 +24,14 @@ sound if {
 	every flag in [input.agent.unattended, input.agent.confidence.known, input.context.durable, input.context.taint.untrusted, input.context.taint.secrets] {
 		is_boolean(flag)
 	}
+	is_boolean(object.get(input.agent, "frozen", false))
+	is_number(object.get(input.context, "draw", 0))
+	earned := object.get(input.agent, "earned", [])
+	is_array(earned)
+	every e in earned {
+		is_string(e.risk)
+		is_number(e.level)
+	}
 	counters := input.context.counters
 	every number in [counters.calls, counters.denied, counters.asked, counters.consecutive_denied, counters.repeats] {
 		is_number(number)

@@ -8,6 +8,7 @@ sound := fixtures.but(fixtures.reading, {"facts": {"opaque": [{"kind": "eval"}],
 test_sound if {
 	document.sound with input as sound
 	document.sound with input as fixtures.shell([])
+	document.sound with input as fixtures.agent(sound, {"earned": [{"risk": "low", "level": 3}], "frozen": true})
 }
 
 test_anything_else_is_not if {
@@ -40,6 +41,12 @@ test_a_field_of_the_wrong_type if {
 		{"agent": {"level": "4"}},
 		{"agent": {"mode": "yolo"}},
 		{"agent": {"unattended": "no"}},
+		{"agent": {"frozen": "no"}},
+		{"agent": {"earned": 0}},
+		{"agent": {"earned": ["low"]}},
+		{"agent": {"earned": [{"risk": 1, "level": 3}]}},
+		{"agent": {"earned": [{"risk": "low", "level": "3"}]}},
+		{"context": {"draw": "often"}},
 		{"agent": {"confidence": {"known": "yes"}}},
 		{"agent": {"confidence": {"value": "high"}}},
 		{"context": {"workspace": 1}},
