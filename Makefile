@@ -61,7 +61,7 @@ generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 
 .PHONY: bench
 bench: $(VENV)/.dev $(OPA) ## Benchmarks: ratios measured side by side
-	@missed=0; for bench in facts decide audit approvals serve replay session start; do \
+	@missed=0; for bench in facts decide audit approvals serve replay session hook start; do \
 		echo "--- $$bench"; $(BIN)/python benchmarks/$$bench.py || missed=1; done; exit $$missed
 
 .PHONY: crash

@@ -175,7 +175,12 @@ def main() -> None:
         root, how, session, hours = json.loads(args.child)
         print(json.dumps(asyncio.run(child(Path(root), how, session, hours))))
         return
-    runs = [once(how) for how in args.only.split(",") for _ in range(args.repeats)]
+    runs = []
+    for how in args.only.split(","):
+        for number in range(args.repeats):
+            runs.append(once(how))
+            right = "as decided" if runs[-1]["right"] else "WRONG"
+            print(f"{how} {number + 1}: {right}, {runs[-1]['ran']}", file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(runs, indent=2))
     else:
