@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hitl_opa.audit.check import Check
 from hitl_opa.audit.report import Damage, Problem, Report, merge
 from hitl_opa.audit.spans import Spans
-from hitl_opa.audit.verify import Check
 from hitl_opa.audit.witness import Witness
 
 

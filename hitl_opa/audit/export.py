@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from hitl_opa.audit.check import Row
 from hitl_opa.audit.examination import Examination
 from hitl_opa.audit.notes import Verifier
 from hitl_opa.audit.report import Damage, Problem, Report
-from hitl_opa.audit.verify import Row
 from hitl_opa.audit.witness import Witness
 
 

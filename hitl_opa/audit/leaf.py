@@ -23,6 +23,7 @@ from hitl_opa.audit.canonical import canonical, canonical_clean, unescaped
 from hitl_opa.model import Decision, Document
 
 LEAF_VERSION = 1
+UNNAMED = "agent"  # what an agent is called that neither settings nor a principal name
 DECISION_PATH = "hitl/main/decision"
 
 Redact = Callable[[Any], Any]

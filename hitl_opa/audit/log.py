@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from hitl_opa.audit import checkpoints
 from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, Suspect, seal
-from hitl_opa.audit.reader import Reader
 from hitl_opa.audit.report import Report, StreamHead
 from hitl_opa.audit.stream import Stream
 from hitl_opa.database import MEMORY, Cursor, open_database
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from hitl_opa.audit.notary import Notary
     from hitl_opa.audit.notes import Verifier
     from hitl_opa.audit.proofs import Prover
+    from hitl_opa.audit.reader import Reader
 
 _SALT_BYTES = 32
 
@@ -77,7 +77,6 @@ class AuditLog:
         self._readonly = readonly
         self.notary = notary
         self._stream = Stream(labels, self.database.mark)
-        self._reader = Reader(self.path, self._select, self._damage)
         self._connection: Any = None
         self._identity: object = None
         self._closed = False
@@ -299,6 +298,12 @@ class AuditLog:
         with self._writing, self._begun(self.timeout) as cursor:
             checkpoints.anchored(cursor, anchor, sizes, self.database)
 
+    def _reader(self) -> Reader:
+        # reading and checking take as long to load as all of writing: who only writes need not wait for that
+        from hitl_opa.audit.reader import Reader
+
+        return Reader(self.path, self._select, self._damage)
+
     # -- reading
 
     def records(self, only: Filter | None = None, *, after: int = 0) -> Iterator[Record]:
@@ -306,15 +311,15 @@ class AuditLog:
 
         ``after``: only those that follow the record with this id (`Record.id`).
         """
-        return self._reader.records(only or Filter(), after)
+        return self._reader().records(only or Filter(), after)
 
     def tail(self, n: int = 20, *, follow: bool = False, only: Filter | None = None) -> Iterator[Record]:
         """The last ``n`` records, oldest first; with ``follow`` also, without end, those to come."""
-        return self._reader.tail(n, only or Filter(), follow=follow)
+        return self._reader().tail(n, only or Filter(), follow=follow)
 
     def about(self, which: str) -> list[Record]:
         """The records of one call: ``which`` is its id, or how its decision's id starts. Raises AuditError."""
-        found = self._reader.about(which)
+        found = self._reader().about(which)
         if not found:
             raise AuditError(f"the record has nothing about {which!r}: see `hitl-opa audit tail` for ids")
         return found
@@ -326,7 +331,7 @@ class AuditLog:
         "tree": hex}``. The text of
         leaf and payload within the line is canonical, so `hitl_opa.audit.verify` can check the lines alone.
         """
-        return self._reader.export()
+        return self._reader().export()
 
     def verify(self, keys: Sequence[Verifier] = (), anchored: Iterable[str] = ()) -> Report:
         """Check every record and name what was edited, dropped, reordered, inserted or truncated.
@@ -337,7 +342,7 @@ class AuditLog:
         not show an end from which checkpoints were cut off too. Raises AuditError only where the file cannot be
         opened as an audit log.
         """
-        return self._reader.verify(keys, list(anchored))
+        return self._reader().verify(keys, list(anchored))
 
     def _select(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query, in a transaction as short as that: readers must not hold up checkpoints or forks."""

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from hitl_opa.audit import checkpoints
+from hitl_opa.audit.check import Check, Row
 from hitl_opa.audit.examination import Examination
 from hitl_opa.audit.filter import Filter
 from hitl_opa.audit.leaf import Record
 from hitl_opa.audit.notes import Verifier
 from hitl_opa.audit.report import Damage, Problem, Report
-from hitl_opa.audit.verify import Check, Row
 from hitl_opa.audit.witness import Witness
 from hitl_opa.errors import AuditError
 

@@ -180,6 +180,9 @@ def incident(which: str, severity: str, note: str, as_json: bool, config: Path |
     """Report that a call did harm. A severe one takes all that its agent had earned, at once.
 
     DECISION is the start of a decision's id, as `hitl-opa audit tail` prints it.
+
+    \b
+    hitl-opa incident 0b8c2d --severity serious --note "emptied the wrong bucket"
     """
     with _opened(config) as (settings, audit, standings):
         with working("Reading the record"):

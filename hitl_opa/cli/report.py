@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
+from hitl_opa.audit import UNNAMED
 from hitl_opa.cli.output import say, working
 from hitl_opa.cli.record import TIME, moment, open_record
 from hitl_opa.config import load_config
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard.opening import open_trust
-from hitl_opa.metrics.trail import UNNAMED
 from hitl_opa.terminal.text import Span
 
 

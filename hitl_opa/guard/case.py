@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hitl_opa.audit import Event, digest
+from hitl_opa.audit import UNNAMED, Event, digest
 from hitl_opa.errors import CallRefused, EngineError, EngineTimeout, EngineUnavailable, HitlError, Undefined
 from hitl_opa.facts import read_facts
 from hitl_opa.guard.grants import scope_of
 from hitl_opa.guard.ruling import Ruling, refusal
-from hitl_opa.metrics.trail import UNNAMED
 from hitl_opa.model import (
     Agent,
     ApprovalFact,

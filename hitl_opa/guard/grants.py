@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hitl_opa.approvals.grant import Grant, new_grant
 from hitl_opa.audit import Event, Kind, digest
 from hitl_opa.model import Decision, Facts, GrantScope, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hitl_opa.approvals.grant import Grant
     from hitl_opa.guard.ruling import Ruling
 
 
@@ -86,6 +86,8 @@ class Grants:
 def equal_grant(ruling: Ruling, seconds: float, reviewer: str, now: float) -> Grant | None:
     """A grant for calls equal to this one, or None where nothing that asked can be waived."""
     call = ruling.call
+    from hitl_opa.approvals.grant import new_grant
+
     grant = new_grant(
         "equal", ruling.decision, principal=call.session.principal, reviewer=reviewer, seconds=seconds, now=now
     )
@@ -103,6 +105,8 @@ def plan_grant(ruling: Ruling, reviewer: str, now: float) -> Grant | None:
     if covers is None or not session.id:
         return None
     effects, waives, seconds = covers
+    from hitl_opa.approvals.grant import new_grant
+
     grant = new_grant("plan", ruling.decision, principal=session.principal, reviewer=reviewer, seconds=seconds, now=now)
     if grant is None:
         return None

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from hitl_opa.audit import Record
+from hitl_opa.audit import UNNAMED, Record
 
-UNNAMED = "agent"
 _ENDED = frozenset({"executed", "failed"})
 _DECIDED = frozenset({"approved", "denied"})
 

@@ -98,18 +98,23 @@ async def test_a_rejection(serves: Serves, to_slack: Any, asks: Asks, approvals:
 @pytest.mark.parametrize(
     "change",
     [
-        {"secret": "another"},
-        {"at": time.time() - 400},
-        {"at": time.time() + 400},
+        lambda: {"secret": "another"},
+        lambda: {"at": time.time() - 400},
+        lambda: {"at": time.time() + 400},
     ],
     ids=["forged", "old", "early"],
 )
 async def test_what_slack_did_not_sign_now_is_refused(
-    serves: Serves, to_slack: Any, asks: Asks, approvals: Approvals, audit: AuditLog, change: dict[str, Any]
+    serves: Serves,
+    to_slack: Any,
+    asks: Asks,
+    approvals: Approvals,
+    audit: AuditLog,
+    change: Callable[[], dict[str, Any]],
 ) -> None:
     asked = asks()
     async with serves(to_slack) as http:
-        assert await post(http, request(token(asked), **change)) == 403
+        assert await post(http, request(token(asked), **change())) == 403
     assert approvals.get(asked.id) == asked
     assert refused(audit) == ["the request is not signed by Slack, or too old"]
 
