@@ -1,10 +1,11 @@
 """Approvals that outlive the process and the machine, on the real Claude Code CLI: what runs, and how often.
 
-    python benchmarks/resume.py [--repeats 20] [--only approve,reject] [--json]
+    python benchmarks/resume.py [--repeats 20] [--only approve,reject] [--database postgresql] [--json]
 
 In each run process 1 stops at an approval and exits; its home, configuration and working directory are wiped, all
-but the database and the session store; hours later by the clock that the guard has, a person decides, and process
-2 goes on. What counts is what really happened: a file outside of all that says which commands ran.
+but the database and the session store (on PostgreSQL, for which a server is started: all but the database); hours
+later by the clock that the guard has, a person decides, and process 2 goes on. What counts is what really happened:
+a file outside of all that says which commands ran.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +92,9 @@ def open_guard(root: Path, hours: float) -> Guard:
 async def child(root: Path, how: str, session: str, hours: float) -> dict[str, Any]:
     """One process of the agent."""
     sandbox = Sandbox(root)
-    store: Any = FileSessionStore(root / "kept" / "sessions")
-    options = ClaudeAgentOptions(session_store=store)
     async with open_guard(root, hours) as guard:
+        store: Any = None if guard.config.database else FileSessionStore(root / "kept" / "sessions")
+        options = ClaudeAgentOptions(session_store=store)
         said, agents = turns(root, how, "second" if session else "first")
         if session:
             run = await resume_agent(session, said, options, guard=guard, sandbox=sandbox, timeout=120)
@@ -137,13 +141,14 @@ def decide(root: Path, how: str, waiting: list[str], hours: float) -> None:
         guard.close_sync()
 
 
-def once(how: str) -> dict[str, Any]:
-    """One run: what happened, and what should have."""
+def once(how: str, database: str = "") -> dict[str, Any]:
+    """One run: what happened, and what should have. ``database``: the URL of an empty one."""
     with tempfile.TemporaryDirectory(prefix="hitl-resume-") as name:
         root = Path(name).resolve()
         (root / "kept").mkdir()
         (root / "kept" / "effects.rego").write_text(RULE)
-        (root / "kept" / "hitl.yaml").write_text("level: 3\ndurable: true\npolicies: [effects.rego]\n")
+        where = f"database: '{database}'\n" if database else ""
+        (root / "kept" / "hitl.yaml").write_text(f"level: 3\ndurable: true\npolicies: [effects.rego]\n{where}")
         first = process(root, how)
         for folder in WIPED:
             shutil.rmtree(root / folder)
@@ -163,11 +168,26 @@ def once(how: str) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def databases(kind: str) -> Iterator[Callable[[], str]]:
+    """What makes an empty database: ``""`` for a file in the run's own directory, or a URL."""
+    if kind == "sqlite":
+        yield lambda: ""
+        return
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    server = import_module("postgres").Server()
+    try:
+        yield server.create
+    finally:
+        server.remove()
+
+
 def main() -> None:
     """Run, print; exit 1 where anything ran that was not approved, or did not run that was."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--only", default=",".join(EXPECTED))
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -176,11 +196,12 @@ def main() -> None:
         print(json.dumps(asyncio.run(child(Path(root), how, session, hours))))
         return
     runs = []
-    for how in args.only.split(","):
-        for number in range(args.repeats):
-            runs.append(once(how))
-            right = "as decided" if runs[-1]["right"] else "WRONG"
-            print(f"{how} {number + 1}: {right}, {runs[-1]['ran']}", file=sys.stderr, flush=True)
+    with databases(args.database) as create:
+        for how in args.only.split(","):
+            for number in range(args.repeats):
+                runs.append(once(how, create()))
+                right = "as decided" if runs[-1]["right"] else "WRONG"
+                print(f"{how} {number + 1}: {right}, {runs[-1]['ran']}", file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(runs, indent=2))
     else:

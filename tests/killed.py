@@ -1,7 +1,8 @@
 """An agent's process that a test kills: ``python killed.py ROOT ask|resume SESSION MINUTES HANG``.
 
 ``ask`` issues a call and waits in its hook; ``resume`` goes on with the session and issues the call again.
-With ``HANG`` the model does not answer until the process is killed.
+With ``HANG`` the model does not answer until the process is killed. Where ``hitl.yaml`` names a database, nothing but
+that is shared between the processes.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ def open_guard(root: Path, minutes: float = 0.0) -> Guard:
 
 
 async def main(root: Path, what: str, session: str, minutes: float, hang: bool) -> None:
-    store: Any = FileSessionStore(root / "sessions")
-    options = ClaudeAgentOptions(session_store=store)
     call = tool_use("Bash", _id=f"toolu_{what}_{minutes:g}", command=(root / "command").read_text())
 
     def hanging(_: Any) -> Any:
@@ -39,6 +38,8 @@ async def main(root: Path, what: str, session: str, minutes: float, hang: bool) 
         threading.Event().wait(120)
 
     async with open_guard(root, minutes) as guard:
+        store: Any = None if guard.config.database else FileSessionStore(root / "sessions")
+        options = ClaudeAgentOptions(session_store=store)
         if what == "ask":
             await run_agent([call], options, guard=guard, sandbox=Sandbox(root), wait=120.0)
             return

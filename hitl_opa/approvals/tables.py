@@ -1,4 +1,4 @@
-"""The tables of approvals, of grants, of jobs, of what people were told, and of people.
+"""The tables of approvals, of grants, of jobs, of what people were told, of people, and of transcripts.
 
 A change here takes a migration too (`hitl_opa.database.migrations`); a test compares them.
 """
@@ -143,4 +143,19 @@ AUTONOMY = sql.Table(
     *(sql.Column(name, sql.Text, primary_key=True) for name in ("agent", "version", "tool", "risk")),
     sql.Column("level", sql.Integer, nullable=False),
     sql.Column("at", sql.Double, nullable=False),
+)
+
+# of one transcript: whoever writes it waits for each batch, so that ids are its order
+TRANSCRIPT = sql.Table(
+    "transcript",
+    METADATA,
+    sql.Column("id", sql.BigInteger().with_variant(sql.Integer, "sqlite"), primary_key=True),
+    *(sql.Column(name, sql.Text, nullable=False) for name in ("project", "session", "agent", "entry_id", "entry")),
+    sql.Column("at", sql.Double, nullable=False),
+)
+_PLACE = (TRANSCRIPT.c.project, TRANSCRIPT.c.session, TRANSCRIPT.c.agent)
+_HAS_ID = TRANSCRIPT.c.entry_id != ""
+sql.Index("transcript_by_place", *_PLACE, TRANSCRIPT.c.id)
+sql.Index(
+    "transcript_once", *_PLACE, TRANSCRIPT.c.entry_id, unique=True, sqlite_where=_HAS_ID, postgresql_where=_HAS_ID
 )

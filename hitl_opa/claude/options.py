@@ -19,11 +19,12 @@ from hitl_opa.claude.problems import NEUTRALISED, find_problems
 from hitl_opa.claude.servers import Servers, gated
 from hitl_opa.claude.settings import always_ask, read_settings
 from hitl_opa.claude.settled import Open
+from hitl_opa.claude.transcripts import DatabaseSessionStore
 from hitl_opa.errors import ConfigError, UnsafeOptions
 from hitl_opa.guard.review import MAX_ROUNDS
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
+    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, SessionStore
 
     from hitl_opa.guard import Guard
     from hitl_opa.model import Reviewer
@@ -68,7 +69,8 @@ def protect(
 
     With durable approvals, a call that nobody has decided on waits in its hook for ``wait`` seconds.
     After that it is denied as pending and, with ``pause``, the agent's turn ends: `Guard.waiting` tells
-    what the session waits for, and `hitl_opa.claude.resume` goes on with it.
+    what the session waits for, and `hitl_opa.claude.resume` goes on with it. Where machines share the
+    approvals (``database``), transcripts are kept beside them, unless ``session_store`` says where.
 
     The user's own hooks are kept: PreToolUse hooks run before policy, which decides on what they
     leave; what they deny is denied, what they allow is decided all the same. ``allowed_tools`` make
@@ -116,6 +118,7 @@ def protect(
         setting_sources=options.setting_sources if trust_settings and options.setting_sources else [],
         settings=_settings(options, cwd),
         mcp_servers=servers,
+        session_store=_store(guard, options),
         session_store_flush="eager" if guard.approvals is not None else options.session_store_flush,
         strict_mcp_config=strict,
         max_buffer_size=options.max_buffer_size or BUFFER,
@@ -191,6 +194,14 @@ def _start(options: ClaudeAgentOptions, cwd: str) -> dict[str, Any]:
         "cwd": cwd,
         "permission_mode": options.permission_mode or "default",
     }
+
+
+def _store(guard: Guard, options: ClaudeAgentOptions) -> SessionStore | None:
+    """Where transcripts are kept besides: with the approvals, where machines share those."""
+    shared = guard.approvals is not None and guard.config.database
+    if options.session_store is not None or not shared or options.enable_file_checkpointing:  # not both, says the SDK
+        return options.session_store
+    return cast("SessionStore", DatabaseSessionStore(guard))
 
 
 def _servers(options: ClaudeAgentOptions, self_report: bool) -> Any:

@@ -1,4 +1,4 @@
-"""Transcripts of sessions in a directory that machines share, so that another one can go on with them."""
+"""Transcripts of sessions where another machine finds them: beside the approvals, or in a directory that is shared."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+
+from hitl_opa.errors import ApprovalError
 
 if TYPE_CHECKING:
     from claude_agent_sdk.types import (
@@ -19,8 +22,51 @@ if TYPE_CHECKING:
         SessionStoreListEntry,
     )
 
+    from hitl_opa.approvals.transcripts import Place
+    from hitl_opa.guard import Guard
+
 MAIN = "main.jsonl"
 _SUB = "sub"
+
+
+class DatabaseSessionStore:
+    """The Claude Agent SDK's ``session_store`` in the database that keeps the guard's approvals.
+
+    What `append` has returned from is on the disk. Transcripts hold whatever the agent read, as it was: whoever
+    may read the database may read that. One process at a time should go on with a session. Raises ApprovalError
+    where the guard keeps no approvals.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        if guard.approvals is None:
+            raise ApprovalError("this guard keeps neither approvals nor transcripts: set `durable: true` in hitl.yaml")
+        from hitl_opa.approvals.transcripts import Transcripts
+
+        self._transcripts = Transcripts(guard.approvals.store)
+
+    async def append(self, key: SessionKey, entries: list[SessionStoreEntry]) -> None:
+        """Add entries to a transcript; one that is sent again is kept once. Raises ApprovalError or AuditError."""
+        new = [(str(entry.get("uuid") or ""), json.dumps(entry)) for entry in entries]
+        if new:
+            await asyncio.to_thread(self._transcripts.append, _place(key), new, time.time())
+
+    async def load(self, key: SessionKey) -> list[SessionStoreEntry] | None:
+        """A transcript, None where there is none. Raises ApprovalError or AuditError."""
+        texts = await asyncio.to_thread(self._transcripts.load, _place(key))
+        return [json.loads(text) for text in texts] or None
+
+    async def list_sessions(self, project_key: str) -> list[SessionStoreListEntry]:
+        """The sessions of a project, and when each was written to."""
+        found = await asyncio.to_thread(self._transcripts.sessions, project_key)
+        return [{"session_id": session, "mtime": int(at * 1000)} for session, at in found.items()]
+
+    async def list_subkeys(self, key: SessionListSubkeysKey) -> list[str]:
+        """The transcripts of a session's subagents."""
+        return await asyncio.to_thread(self._transcripts.agents, _place(key))
+
+    async def delete(self, key: SessionKey) -> None:
+        """Remove one transcript; that of a main agent with all of its subagents'."""
+        await asyncio.to_thread(self._transcripts.delete, _place(key))
 
 
 class FileSessionStore:
@@ -79,6 +125,12 @@ class FileSessionStore:
             out.write(lines)
             out.flush()
             os.fsync(out.fileno())
+
+
+def _place(key: Any) -> Place:
+    from hitl_opa.approvals.transcripts import Place
+
+    return Place(project=key["project_key"], session=key["session_id"], agent=key.get("subpath") or "")
 
 
 def _name(value: str) -> str:

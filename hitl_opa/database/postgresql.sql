@@ -209,3 +209,16 @@ CREATE TABLE autonomy (
     PRIMARY KEY (agent, version, tool, risk)
 );
 UPDATE hitl_schema SET version_num='0004' WHERE hitl_schema.version_num = '0003';
+CREATE TABLE transcript (
+    id BIGSERIAL NOT NULL,
+    project TEXT NOT NULL,
+    session TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    entry_id TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX transcript_by_place ON transcript (project, session, agent, id);
+CREATE UNIQUE INDEX transcript_once ON transcript (project, session, agent, entry_id) WHERE entry_id != '';
+UPDATE hitl_schema SET version_num='0005' WHERE hitl_schema.version_num = '0004';

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +26,9 @@ LEASE_OVER = 5.0  # minutes: the lease of a process that was killed has run out 
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "hitl.yaml").write_text("level: 2\ndurable: true\naudit: record/hitl.db\n")
+def root(tmp_path: Path, database: str) -> Path:
+    where = f"database: '{database}'" if "://" in database else "audit: record/hitl.db"
+    (tmp_path / "hitl.yaml").write_text(f"level: 2\ndurable: true\n{where}\n")
     (tmp_path / "command").write_text(f"echo x >> {tmp_path}/effects")
     return tmp_path
 
@@ -74,9 +76,11 @@ def approve(root: Path, minutes: float = 0.0) -> Approval:
 def asked(root: Path) -> str:
     """The session of a process that was killed while its call waited in the hook."""
     with agent(root, "ask"):
-        until(lambda: (root / "record" / "hitl.db").exists() and approvals(root))
+        until(lambda: approvals(root))
     (waiting,) = approvals(root)
     assert waiting.state is State.PENDING
+    for folder in ("home", "config", "work"):  # what the machine had of it is gone
+        shutil.rmtree(root / folder, ignore_errors=True)
     return waiting.session
 
 

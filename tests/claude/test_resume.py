@@ -36,11 +36,12 @@ QUESTION = {
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize("how", ["approve", "edit", "reject", "expire", "both", "subagent"])
-def test_on_another_machine_hours_later(request: FixtureRequest, how: str) -> None:
-    """Both processes end, and all but the database and the transcripts is wiped between them."""
+def test_on_another_machine_hours_later(request: FixtureRequest, how: str, kind: str) -> None:
+    """Both processes end, and all but the database is wiped between them, and, in a file, the transcripts."""
     script = request.config.rootpath / "benchmarks" / "resume.py"
-    command = [sys.executable, str(script), "--repeats", "1", "--only", how, "--json"]
+    command = [sys.executable, str(script), "--repeats", "1", "--only", how, "--database", kind, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=380, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = json.loads(done.stdout)
