@@ -11,11 +11,15 @@ What regorus does that the rest of the system must not notice:
 * a policy added twice stays twice, so a reload is a new engine.
 
 It cannot be interrupted: a deadline has to be kept from outside (`hitl_opa.engines.process`).
+
+Policies that were proved alike there run on its virtual machine (`hitl_opa.engines.compiled`); the interpreter has the
+last word wherever the machine has none, and every so often anyway.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 import weakref
@@ -24,14 +28,78 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hitl_opa.engines import ENTRYPOINT, builtins
+from hitl_opa.engines.compiled import CUSTOM, CompiledPolicy, bridge
 from hitl_opa.errors import EngineError, EngineUnavailable, PolicyError, Undefined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CHECKED = 256  # one in so many compiled decisions is made by the interpreter too
+_log = logging.getLogger("hitl_opa.engines")
 _PASS_ON = (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError)
 _WHERE = re.compile(r"^\s*--> (?P<where>.+:\d+:\d+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _ERROR = re.compile(r"^error: (?P<what>.*)$", re.MULTILINE)
+
+
+class _Mine:
+    """What one thread has of an engine, each part loaded when it is first needed."""
+
+    def __init__(self, modules: Mapping[str, str], data: bytes, shipped: frozenset[str]) -> None:
+        self._modules = modules
+        self._data = data
+        self._shipped = shipped
+        self._interpreter: Any = None
+        self.compiled: CompiledPolicy | None = None
+        self.custom: tuple[str, ...] = ()
+        self.decisions = 0
+        if shipped:
+            self._compile()
+        if self.compiled is None:
+            self._interpreter = load(modules, data)
+
+    @property
+    def interpreter(self) -> Any:
+        if self._interpreter is None:
+            self._interpreter = load(self._modules, self._data)
+        return self._interpreter
+
+    def said(self, document: str) -> dict[str, str]:
+        """What users' rules answer to this document (JSON), a name of `CUSTOM` -> JSON."""
+        answers: dict[str, str] = {}
+        if self.custom:
+            self.interpreter.set_input_json(document)
+        for name in self.custom:
+            try:
+                answers[name] = self.interpreter.eval_rule_as_json(f"data.hitl.custom.{name}")
+            except RuntimeError as error:
+                if "not a valid rule path" not in str(error):
+                    raise
+                self.custom = tuple(other for other in self.custom if other != name)  # mentioned, and no rule
+        return answers
+
+    def _compile(self) -> None:
+        """The shipped policies, and users' rules through a bridge; nothing where that cannot be."""
+        shipped = {path: source for path, source in self._modules.items() if path in self._shipped}
+        users = [source for path, source in self._modules.items() if path not in self._shipped]
+        if users:
+            heard = self._heard(users)
+            if heard is None:
+                return
+            self.custom = heard
+        self.compiled = compiled_policy({**shipped, "hitl/custom.rego": bridge(self.custom)}, self._data)
+
+    def _heard(self, users: list[str]) -> tuple[str, ...] | None:
+        """Which names of `CUSTOM` users' rules may define; None where these rules cannot be asked for by their names,
+        or reach into the shipped packages. Nothing is evaluated: a rule need not come to an end."""
+        packages = [name for name in self.interpreter.get_packages() if f"{name}.".startswith("data.hitl.")]
+        own = [name for name in packages if f"{name}.".startswith("data.hitl.custom.")]
+        if len(packages) - len(own) != sum(path in self._shipped for path in self._modules):
+            return None
+        code = [_COMMENT.sub("", source) for source in users]
+        names = tuple(name for name in CUSTOM if any(name in source for source in code))
+        parted = (re.search(rf"\b{name}\s*[.\[(]", source) for name in names for source in code)  # reasons.x := …
+        return None if any(parted) else names
 
 
 class _Threads(threading.local):
@@ -39,7 +107,7 @@ class _Threads(threading.local):
     that goes away leaves its entry here until this thread makes its next one or ends."""
 
     def __init__(self) -> None:
-        self.engines: dict[int, tuple[weakref.ref[EmbeddedEngine], Any]] = {}
+        self.engines: dict[int, tuple[weakref.ref[EmbeddedEngine], _Mine]] = {}
 
 
 _THREADS = _Threads()
@@ -49,12 +117,20 @@ class EmbeddedEngine:
     """A policy loaded into this process; see `hitl_opa.engines.open_embedded`. Safe to share between threads."""
 
     def __init__(
-        self, modules: Mapping[str, str], data: bytes = b"{}", *, revision: str = "", entrypoint: str = ENTRYPOINT
+        self,
+        modules: Mapping[str, str],
+        data: bytes = b"{}",
+        *,
+        revision: str = "",
+        entrypoint: str = ENTRYPOINT,
+        compiled: frozenset[str] = frozenset(),
     ) -> None:
         self._modules = dict(modules)
         self._data = data
         self._revision = revision
         self._entrypoint = entrypoint
+        self._shipped = compiled
+        self._trusted = True
         self._closed = False
         self._mine()  # what does not load should say so now, and the first decision be a fast one
 
@@ -66,10 +142,13 @@ class EmbeddedEngine:
         if self._closed:
             raise EngineUnavailable("the embedded engine is closed")
         asked = entrypoint or self._entrypoint
-        engine = self._mine()
         try:
-            engine.set_input_json(document.decode())
-            answer: str = engine.eval_rule_as_json(asked)
+            text = document.decode()
+            answer = self._compiled(text) if asked == ENTRYPOINT else None
+            if answer is None:
+                interpreter = self._mine().interpreter
+                interpreter.set_input_json(text)
+                answer = interpreter.eval_rule_as_json(asked)
         except _PASS_ON:
             raise
         except BaseException as error:  # noqa: BLE001 - PanicException is no Exception
@@ -88,7 +167,8 @@ class EmbeddedEngine:
     def describe(self) -> dict[str, str]:
         from importlib.metadata import version
 
-        return {"engine": "embedded", "version": f"regorus {version('gordon-to-regorus')}", "revision": self._revision}
+        about = {"engine": "embedded", "version": f"regorus {version('gordon-to-regorus')}", "revision": self._revision}
+        return {**about, "compiled": "shipped policies"} if self._shipped and self._trusted else about
 
     async def close(self) -> None:
         self.close_sync()
@@ -98,7 +178,30 @@ class EmbeddedEngine:
         self._closed = True
         _THREADS.engines.pop(id(self), None)
 
-    def _mine(self) -> Any:
+    def _compiled(self, document: str) -> str | None:
+        """The compiled policies' decision; None where there are none, or none that can be relied on."""
+        mine = self._mine()
+        if mine.compiled is None or not self._trusted:
+            return None
+        try:
+            answer = mine.compiled.evaluate(document, mine.said(document))
+        except _PASS_ON:
+            raise
+        except BaseException as error:  # noqa: BLE001 - what is wrong is the interpreter's to say
+            if not isinstance(error, Exception):
+                _THREADS.engines.pop(id(self), None)  # a panic: nothing of this thread's is used again
+            return None
+        mine.decisions += 1
+        if answer is not None and mine.decisions % CHECKED == 0:
+            mine.interpreter.set_input_json(document)
+            checked: str = mine.interpreter.eval_rule_as_json(ENTRYPOINT)
+            if msgspec.json.decode(checked) != msgspec.json.decode(answer):
+                self._trusted = False
+                _log.error("compiled-decision-differed: the interpreter decides from now on")
+            return checked
+        return answer
+
+    def _mine(self) -> _Mine:
         held = _THREADS.engines.get(id(self))
         if held is not None and held[0]() is self:
             return held[1]
@@ -106,9 +209,28 @@ class EmbeddedEngine:
             living = owner()
             if living is None or living._closed:
                 del _THREADS.engines[key]
-        engine = load(self._modules, self._data)
-        _THREADS.engines[id(self)] = (weakref.ref(self), engine)
-        return engine
+        mine = _Mine(self._modules, self._data, self._shipped)
+        _THREADS.engines[id(self)] = (weakref.ref(self), mine)
+        return mine
+
+
+def compiled_policy(modules: Mapping[str, str], data: bytes) -> CompiledPolicy | None:
+    """These modules and this data on a virtual machine of this thread; None where they do not compile."""
+    import regorus
+
+    try:
+        value = msgspec.json.decode(data)
+        value["hitl"].pop("custom", None)  # it is users', and the bridge has its place
+        text = msgspec.json.encode(value).decode()
+        machine = regorus.Rvm()
+        machine.load_program(regorus.Program.compile_from_modules(text, list(modules.items()), [ENTRYPOINT]))
+        machine.set_data_json(text)
+    except _PASS_ON:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as above; and the interpreter says better what is wrong
+        _log.info("policies do not compile: %s", explain(error))
+        return None
+    return CompiledPolicy(machine)
 
 
 def load(modules: Mapping[str, str], data: bytes) -> Any:

@@ -35,9 +35,11 @@ class ProcessEngine:
         *,
         revision: str = "",
         entrypoint: str = ENTRYPOINT,
+        compiled: frozenset[str] = frozenset(),
         timeout: float = 1.0,
     ) -> None:
-        self._start = json.dumps({"modules": dict(modules), "data": data.decode(), "entrypoint": entrypoint}).encode()
+        start = {"modules": dict(modules), "data": data.decode(), "entrypoint": entrypoint}
+        self._start = json.dumps({**start, "compiled": sorted(compiled)}).encode()
         self._revision = revision
         self._timeout = timeout
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """The process that `hitl_opa.engines.process` supervises: one embedded engine, one question at a time.
 
 Frames on standard input and output: four bytes of length, then the content. The first frame in is
-``{"modules": {…}, "data": "…", "entrypoint": "…"}``, every other one a `question`. A frame out
+``{"modules": {…}, "data": "…", "entrypoint": "…", "compiled": […]}``, every other one a `question`. A frame out
 is one byte that says what it is (`ANSWERS`), then a decision or the words of an error.
 """
 
@@ -51,7 +51,12 @@ def main() -> None:
 
     asked = json.loads(start)
     try:
-        engine = EmbeddedEngine(asked["modules"], asked["data"].encode(), entrypoint=asked["entrypoint"])
+        engine = EmbeddedEngine(
+            asked["modules"],
+            asked["data"].encode(),
+            entrypoint=asked["entrypoint"],
+            compiled=frozenset(asked["compiled"]),
+        )
     except PolicyError as error:
         write_frame(answers, POLICY + str(error).encode())
         return

@@ -30,7 +30,7 @@ class PolicyJudge:
 
     def __call__(self, rule: Rule | None, documents: Sequence[Document]) -> list[str]:
         bundle = self._bundle if rule is None else self._with(rule)
-        engine = open_embedded(bundle.modules, bundle.data, revision=bundle.revision)
+        engine = open_embedded(bundle.modules, bundle.data, revision=bundle.revision, compiled=bundle.compiled)
         try:
             encoder = msgspec.json.Encoder()
             return [str(msgspec.json.decode(engine.evaluate_sync(encoder.encode(d)))["verdict"]) for d in documents]

@@ -48,8 +48,14 @@ def open_engine(config: Config) -> Engine:
 
         check(bundle)
     if config.isolation == "process":
-        return open_isolated(bundle.modules, bundle.data, revision=bundle.revision, timeout=config.deadline)
-    return open_embedded(bundle.modules, bundle.data, revision=bundle.revision)
+        return open_isolated(
+            bundle.modules,
+            bundle.data,
+            revision=bundle.revision,
+            compiled=bundle.compiled,
+            timeout=config.deadline,
+        )
+    return open_embedded(bundle.modules, bundle.data, revision=bundle.revision, compiled=bundle.compiled)
 
 
 def open_audit(config: Config) -> AuditLog:

@@ -6,6 +6,7 @@ The layout is OPA's own, so the same directories work in ``opa run --server``, `
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from hitl_opa.errors import PolicyError
+from hitl_opa.policy.likeness import alike
 from hitl_opa.policy.yaml import load_yaml
 
 MAX_FILE_BYTES = 1_000_000
@@ -24,13 +26,15 @@ DATA_FILES = ("data.yaml", "data.yml", "data.json")
 class PolicyBundle(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine loads. ``modules`` and ``tests``: path -> Rego source; ``data``: a JSON object;
     ``revision``: SHA-256 over modules, data, program data and package version; ``users``: the paths
-    among ``modules`` and ``tests`` that do not ship with hitl-opa."""
+    among ``modules`` and ``tests`` that do not ship with hitl-opa; ``compiled``: the shipped ones, where
+    they may run compiled."""
 
     modules: dict[str, str]
     tests: dict[str, str]
     data: bytes
     revision: str
     users: frozenset[str] = frozenset()
+    compiled: frozenset[str] = frozenset()
 
 
 def shipped() -> Path:
@@ -54,7 +58,9 @@ def load_bundle(
     ``program_data`` goes into the revision only. Raises PolicyError, with file:line:column where known.
     This reads and merges; `hitl_opa.policy.lint.check` is what refuses a module for its content.
     """
+    own = base is None
     base = base or shipped()
+    ours: Any = {}  # the data that ships
     modules: dict[str, str] = {}
     tests: dict[str, str] = {}
     data: dict[str, Any] = {}
@@ -73,17 +79,21 @@ def load_bundle(
                     users.add(name)
             else:
                 _add(data, _nest(relative, _parse(text, name, file.suffix)), name, ())
+        if number == 0:
+            ours = copy.deepcopy(data) if roots else data
     if not modules:
         raise PolicyError(f"{base}: no Rego files")
     if data_overrides:
         data = _override(data, data_overrides)
     encoded = msgspec.json.encode(data, order="sorted")
+    compiled = own and (data is ours or (isinstance(data.get("hitl"), Mapping) and alike(ours["hitl"], data["hitl"])))
     return PolicyBundle(
         modules=modules,
         tests=tests,
         data=encoded,
         revision=_revision(modules, encoded, program_data),
         users=frozenset(users),
+        compiled=frozenset(modules.keys() - users if compiled else ()),
     )
 
 

@@ -51,7 +51,7 @@ def test_a_panic_is_an_error_and_the_next_call_has_a_fresh_engine(
 
     engine = open_embedded({"a.rego": ECHO})
     mine = engine._mine()
-    monkeypatch.setattr(engine, "_mine", type("E", (), {"set_input_json": staticmethod(explode)}))
+    monkeypatch.setattr(mine, "_interpreter", type("E", (), {"set_input_json": staticmethod(explode)}))
     with pytest.raises(EngineError, match="assertion failed"):
         engine.evaluate_sync(b'{"x": 1}')
     monkeypatch.undo()
@@ -65,7 +65,7 @@ def test_cancellation_is_passed_on(monkeypatch: pytest.MonkeyPatch, error: type[
         raise error
 
     engine = open_embedded({"a.rego": ECHO})
-    monkeypatch.setattr(engine, "_mine", type("E", (), {"set_input_json": staticmethod(interrupted)}))
+    monkeypatch.setattr(engine._mine(), "_interpreter", type("E", (), {"set_input_json": staticmethod(interrupted)}))
     with pytest.raises(error):
         engine.evaluate_sync(b"{}")
 

@@ -68,7 +68,7 @@ class Pair:
     def __init__(self, opa: str, folder: Path, custom: Path) -> None:
         bundle = load_bundle(custom)
         write_files(bundle.modules, bundle.data, folder)
-        self.embedded = open_embedded(bundle.modules, bundle.data)
+        self.embedded = open_embedded(bundle.modules, bundle.data, compiled=bundle.compiled)
         self.server, url = start(opa, folder)
         self.http = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
 

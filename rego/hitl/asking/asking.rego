@@ -48,10 +48,8 @@ approve if {
 approve if data.hitl.tier.cell.permission == "approve"
 
 approve if {
-	some type, by_verb in data.hitl.lib.at
-	some verb, by_place in by_verb
-	some place, _ in by_place
-	object.get(tiers.effects, [type, verb, place, "permission"], "") == "approve"
+	some kind in data.hitl.lib.kinds
+	object.get(tiers.effects, array.concat(kind, ["permission"]), "") == "approve"
 }
 
 # One approver of each of these lists: two rules that name different groups both mean it.

@@ -39,8 +39,7 @@ earned contains found if {
 }
 
 cap := settings.earned.irreversible if {
-	some e in input.facts.effects
-	"irreversible" in e.traits
+	"irreversible" in data.hitl.lib.traits
 } else := 4
 
 # METADATA
@@ -58,7 +57,7 @@ reasons contains r if {
 		"pack": "autonomy",
 		"verdict": "allow",
 		"risk": data.hitl.gather.risk,
-		"message": sprintf("%s has earned autonomy level %d for calls of %s risk.", [input.call.tool, level, data.hitl.gather.risk]),
+		"message": sprintf("%s has earned autonomy level %v for calls of %s risk.", [input.call.tool, level, data.hitl.gather.risk]),
 		"remedy": "hitl-opa autonomy set, or freeze.",
 		"floor": false,
 		"waives": [],
@@ -120,7 +119,7 @@ reasons contains r if {
 		"pack": "autonomy",
 		"verdict": "ask",
 		"risk": data.hitl.gather.risk,
-		"message": sprintf("Risk %s is more than autonomy level %d runs alone.", [data.hitl.gather.risk, level]),
+		"message": sprintf("Risk %s is more than autonomy level %v runs alone.", [data.hitl.gather.risk, level]),
 		"remedy": "Approve the call, or give the agent a higher autonomy level.",
 		"floor": false,
 		"waives": [],

@@ -19,7 +19,7 @@ over(risk, level) := {
 	"pack": "autonomy",
 	"verdict": "ask",
 	"risk": risk,
-	"message": sprintf("Risk %s is more than autonomy level %d runs alone.", [risk, level]),
+	"message": sprintf("Risk %s is more than autonomy level %v runs alone.", [risk, level]),
 	"remedy": "Approve the call, or give the agent a higher autonomy level.",
 	"floor": false,
 	"waives": [],

@@ -62,7 +62,7 @@ malformed if {
 }
 
 malformed if {
-	obligations := custom
+	some obligations in [custom] # nothing where there are none
 	not listed(obligations)
 }
 

@@ -28,11 +28,10 @@ verbs := {
 # METADATA
 # description: The effects, a group for each type, verb and place, with the tier that the group has.
 groups contains group if {
-	some type, by_verb in data.hitl.lib.at
-	some verb, by_place in by_verb
-	some place, found in by_place
-	cell := object.get(tiers.effects, [type, verb, place], {})
-	message := sprintf("%s (%s): %s.", [object.get(verbs, verb, verb), where(type, place), lib.names(found)])
+	some kind in data.hitl.lib.kinds
+	found := {e | some e in input.facts.effects; [e.target.type, e.verb, e.target.place] == kind}
+	cell := object.get(tiers.effects, kind, {})
+	message := sprintf("%s (%s): %s.", [object.get(verbs, kind[1], kind[1]), where(kind[0], kind[2]), lib.names(found)])
 	group := {"cell": cell, "message": message}
 }
 

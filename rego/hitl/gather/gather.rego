@@ -147,7 +147,7 @@ malformed if {
 }
 
 malformed if {
-	reasons := custom
+	some reasons in [custom] # nothing where there are none
 	not listed(reasons)
 }
 

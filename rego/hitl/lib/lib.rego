@@ -42,14 +42,10 @@ proper(cell) if {
 }
 
 # METADATA
-# description: >-
-#   The effects by target type, verb and place, grouped once for every rule. Iterate it; do not index
-#   it with variables, which costs the embedded engine ten times as much.
-at[type][verb][place] contains e if {
+# description: The kinds of effect that this call has, each [type, verb, place] as the tiers list them.
+kinds contains kind if {
 	some e in input.facts.effects
-	type := e.target.type
-	verb := e.verb
-	place := e.target.place
+	kind := [e.target.type, e.verb, e.target.place]
 }
 
 # METADATA
@@ -163,7 +159,7 @@ names(found) := text if {
 	text := concat(", ", values)
 } else := text if {
 	values := sort({shown(e.target) | some e in found})
-	text := sprintf("%s and %d more", [concat(", ", array.slice(values, 0, 3)), count(values) - 3])
+	text := sprintf("%s and %v more", [concat(", ", array.slice(values, 0, 3)), count(values) - 3])
 }
 
 shown(target) := text if {

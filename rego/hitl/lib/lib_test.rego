@@ -37,7 +37,7 @@ facts := fixtures.shell([
 ])
 
 test_grouping if {
-	lib.at.path.delete.temp == {fixtures.effect("delete", "path", "/tmp/c", "temp")} with input as facts
+	lib.kinds == {["path", "read", "workspace"], ["path", "send", "home"], ["path", "delete", "temp"], ["host", "receive", "public"]} with input as facts
 	lib.verbs == {"read", "send", "delete", "receive"} with input as facts
 	lib.types == {"path", "host"} with input as facts
 	lib.traits == {"recursive"} with input as facts

@@ -3,10 +3,9 @@ package hitl.packs.mcp
 import data.hitl.settings
 import data.hitl.tiers
 
-arguments[kind] contains value if {
-	some kind, fields in tiers.arguments
+arguments(kind) := {value |
 	some field, value in input.call.input
-	lower(field) in fields
+	lower(field) in tiers.arguments[kind]
 }
 
 # METADATA
@@ -17,7 +16,7 @@ arguments[kind] contains value if {
 #   remedy: Split nothing; let a person who may spend it approve.
 reasons contains r if {
 	not data.hitl.lib.read_only
-	amounts := {value | some value in arguments.amount; is_number(value); value >= settings.limits.amount}
+	amounts := {value | some value in arguments("amount"); is_number(value); value >= settings.limits.amount}
 	count(amounts) > 0
 	r := {
 		"rule": "mcp.amount",
@@ -36,7 +35,7 @@ reasons contains r if {
 #   remedy: Deploy through the pipeline, after review.
 reasons contains r if {
 	not data.hitl.lib.read_only
-	named := {value | some value in arguments.environment; is_string(value); lower(value) in tiers.production}
+	named := {value | some value in arguments("environment"); is_string(value); lower(value) in tiers.production}
 	count(named) > 0
 	r := {
 		"rule": "mcp.production",
@@ -68,12 +67,12 @@ reasons contains r if {
 }
 
 recipients contains value if {
-	some value in arguments.recipient
+	some value in arguments("recipient")
 	is_string(value)
 }
 
 recipients contains value if {
-	some listed in arguments.recipient
+	some listed in arguments("recipient")
 	is_array(listed)
 	some value in listed
 	is_string(value)

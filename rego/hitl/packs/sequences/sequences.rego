@@ -86,7 +86,7 @@ reasons contains r if {
 		"rule": "sequences.denials",
 		"verdict": "ask",
 		"risk": "medium",
-		"message": sprintf("%d calls of this session were denied (%s).", [input.context.counters[counter], words[counter]]),
+		"message": sprintf("%v calls of this session were denied (%s).", [input.context.counters[counter], words[counter]]),
 		"remedy": "Tell the agent what it may do instead.",
 		"floor": true,
 	}
@@ -106,7 +106,7 @@ reasons contains r if {
 		"rule": "sequences.loop",
 		"verdict": "ask",
 		"risk": "medium",
-		"message": sprintf("This very call has been made %d times before.", [input.context.counters.repeats]),
+		"message": sprintf("This very call has been made %v times before.", [input.context.counters.repeats]),
 		"remedy": "Look whether the agent makes progress.",
 		"floor": true,
 	}
@@ -124,7 +124,7 @@ reasons contains r if {
 		"rule": "sequences.budget",
 		"verdict": "ask",
 		"risk": "medium",
-		"message": sprintf("This session has made %d calls, its limit.", [input.context.counters.calls]),
+		"message": sprintf("This session has made %v calls, its limit.", [input.context.counters.calls]),
 		"remedy": "Start a new session, or raise settings.limits.calls.",
 		"floor": true,
 	}
@@ -143,7 +143,7 @@ reasons contains r if {
 		"rule": "sequences.flood",
 		"verdict": "ask",
 		"risk": "high",
-		"message": sprintf("This session has asked for %d approvals already.", [input.context.counters.asked]),
+		"message": sprintf("This session has asked for %v approvals already.", [input.context.counters.asked]),
 		"remedy": "Look at what the agent wants as a whole before approving one more.",
 		"floor": true,
 	}
