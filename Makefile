@@ -6,6 +6,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OPA    := .opa/opa
 
+# hundreds of processes import the package in a test run: its byte code is written, whatever the environment says
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -55,6 +58,7 @@ fmt: $(VENV)/.dev $(OPA) ## Format Python and Rego
 .PHONY: generate
 generate: $(VENV)/.dev ## Regenerate schemas, program data and docs/policies.md
 	$(BIN)/python -m hitl_opa.policy.schemas
+	$(BIN)/python -m hitl_opa.policy.bundle
 	$(BIN)/python -m hitl_opa.facts.generate
 	$(BIN)/python -m hitl_opa.database.schema
 	$(BIN)/hitl-opa policy docs

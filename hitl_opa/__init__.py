@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hitl_opa.model import Decision, PermissionMode, Risk, Session, ToolCall, Verdict
     from hitl_opa.terminal import TerminalReviewer
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "Decision": "hitl_opa.model",
     "Denied": "hitl_opa.errors",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
 
+from hitl_opa import __version__
 from hitl_opa.audit.leaf import Kind, Record
 
 _json = msgspec.json.Encoder(order="sorted")
@@ -61,7 +61,7 @@ def otel_logs(records: Iterable[Record]) -> Iterator[str]:
     """OTLP/JSON export requests of up to a thousand log records, one a line; the body is the payload as JSON."""
     rest = iter(records)
     resource = {"attributes": [_attribute("service.name", "hitl-opa")]}
-    scope = {"name": "hitl-opa", "version": version("hitl-opa")}
+    scope = {"name": "hitl-opa", "version": __version__}
     while batch := list(islice(rest, _BATCH)):
         logs = [{"scope": scope, "logRecords": [_log_record(record) for record in batch]}]
         yield _json.encode({"resourceLogs": [{"resource": resource, "scopeLogs": logs}]}).decode()

@@ -18,8 +18,6 @@ last word wherever the machine has none, and every so often anyway.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
 import threading
 import weakref
@@ -34,9 +32,9 @@ from hitl_opa.errors import EngineError, EngineUnavailable, PolicyError, Undefin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+VERSION = "regorus 0.13.0"  # looking it up costs a first decision as much as ten more decisions
 CHECKED = 256  # one in so many compiled decisions is made by the interpreter too
-_log = logging.getLogger("hitl_opa.engines")
-_PASS_ON = (KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError)
+_PASS_ON = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _WHERE = re.compile(r"^\s*--> (?P<where>.+:\d+:\d+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _ERROR = re.compile(r"^error: (?P<what>.*)$", re.MULTILINE)
@@ -165,9 +163,7 @@ class EmbeddedEngine:
         return self.evaluate_sync(document, entrypoint)
 
     def describe(self) -> dict[str, str]:
-        from importlib.metadata import version
-
-        about = {"engine": "embedded", "version": f"regorus {version('gordon-to-regorus')}", "revision": self._revision}
+        about = {"engine": "embedded", "version": VERSION, "revision": self._revision}
         return {**about, "compiled": "shipped policies"} if self._shipped and self._trusted else about
 
     async def close(self) -> None:
@@ -197,7 +193,7 @@ class EmbeddedEngine:
             checked: str = mine.interpreter.eval_rule_as_json(ENTRYPOINT)
             if msgspec.json.decode(checked) != msgspec.json.decode(answer):
                 self._trusted = False
-                _log.error("compiled-decision-differed: the interpreter decides from now on")
+                _say("compiled-decision-differed: the interpreter decides from now on")
             return checked
         return answer
 
@@ -228,9 +224,15 @@ def compiled_policy(modules: Mapping[str, str], data: bytes) -> CompiledPolicy |
     except _PASS_ON:
         raise
     except BaseException as error:  # noqa: BLE001 - as above; and the interpreter says better what is wrong
-        _log.info("policies do not compile: %s", explain(error))
+        _say(f"policies do not compile, the interpreter decides: {explain(error)}")
         return None
     return CompiledPolicy(machine)
+
+
+def _say(what: str) -> None:
+    import logging  # a first decision has no time for it
+
+    logging.getLogger("hitl_opa.engines").error(what)
 
 
 def load(modules: Mapping[str, str], data: bytes) -> Any:

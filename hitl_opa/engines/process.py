@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from hitl_opa.engines import ENTRYPOINT
+from hitl_opa.engines.embedded import VERSION
 from hitl_opa.engines.worker import OK, POLICY, UNDEFINED, question, read_frame, write_frame
 from hitl_opa.errors import EngineError, EngineTimeout, EngineUnavailable, PolicyError, Undefined
 
@@ -73,10 +74,7 @@ class ProcessEngine:
         return await asyncio.to_thread(self.evaluate_sync, document, entrypoint)
 
     def describe(self) -> dict[str, str]:
-        from importlib.metadata import version
-
-        name = f"regorus {version('gordon-to-regorus')}"
-        return {"engine": "embedded", "version": name, "revision": self._revision, "isolation": "process"}
+        return {"engine": "embedded", "version": VERSION, "revision": self._revision, "isolation": "process"}
 
     async def close(self) -> None:
         await asyncio.to_thread(self.close_sync)

@@ -6,7 +6,7 @@ content of small regular files of the workspace that it runs.
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
@@ -60,4 +60,4 @@ def read_facts(call: ToolCall, known: Known = _NOTHING) -> tuple[CallFacts, Fact
 
 def program_data() -> bytes:
     """The shipped knowledge of programs, places and names as it lies on disk, for the policy revision."""
-    return files(__package__).joinpath("programs.json").read_bytes()
+    return Path(__file__).with_name("programs.json").read_bytes()

@@ -9,7 +9,7 @@ until a call names the program, so the number of programs costs nothing at decis
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
@@ -114,7 +114,7 @@ class Data(msgspec.Struct, frozen=True):
 @cache
 def load() -> Data:
     """The shipped data; it is part of the package, so a missing or broken file is a broken installation."""
-    return msgspec.json.decode(files(__package__).joinpath("programs.json").read_bytes(), type=Data)
+    return msgspec.json.decode(Path(__file__).with_name("programs.json").read_bytes(), type=Data)
 
 
 @lru_cache(maxsize=4096)

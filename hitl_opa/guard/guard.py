@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,6 @@ from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.config import Config, load_config
 from hitl_opa.errors import EngineTimeout
 from hitl_opa.facts import Known
-from hitl_opa.guard import functions, questions, review
 from hitl_opa.guard.case import Case, call_digest
 from hitl_opa.guard.grants import Grants
 from hitl_opa.guard.log import open_log
@@ -132,6 +130,8 @@ class Guard:
         return case.error
 
     async def _evaluate(self, case: Case) -> None:
+        import asyncio
+
         if case.decision is not None:
             return
         try:
@@ -206,6 +206,8 @@ class Guard:
         a reviewer that raises or an obligation that nobody here knows: not allowed. With durable
         approvals, an ask without an answer is kept as one, and an approved one lets its call run once.
         """
+        from hitl_opa.guard import review
+
         return await review.resolve(self, ruling, reviewer or self.reviewer, rationale)
 
     async def answered(self, outcome: Outcome, reviewer: Reviewer | None = None, rationale: str = "") -> Outcome:
@@ -214,6 +216,8 @@ class Guard:
         As with `resolve`: the reviewer who is there answers; with durable approvals the question is else
         kept as one, and asking it again gives the answers once there are any.
         """
+        from hitl_opa.guard import questions
+
         return await questions.answered(self, outcome, reviewer or self.reviewer, rationale)
 
     def record(self, event: Event) -> Receipt:
@@ -317,6 +321,8 @@ class Guard:
 
         The tool call has the function's name and its bound arguments. Works on sync and async functions.
         """
+        from hitl_opa.guard import functions
+
         return functions.guarded(self, function)
 
     async def execute_with_approval(
@@ -335,6 +341,8 @@ class Guard:
         ``name`` and ``input`` describe the action to policy and reviewer (default: the callable's name
         and, for a ``functools.partial``, its arguments).
         """
+        from hitl_opa.guard import functions
+
         return await functions.execute_with_approval(self, action, risk, timeout, name, input, reviewer)
 
     async def close(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any
+
+INFO, ERROR = 20, 40  # as in `logging`, which a first decision has no time to import
 
 
 class Log:
@@ -14,16 +15,15 @@ class Log:
     """
 
     def __init__(self) -> None:
-        self._standard = logging.getLogger("hitl_opa")
         self._ours: Any = None
         self._hosts: Any = None
 
     def info(self, event: str, **fields: Any) -> None:
-        if (logger := self._logger(logging.INFO)) is not None:
+        if (logger := self._logger(INFO)) is not None:
             logger.info(event, **fields)
 
     def error(self, event: str, **fields: Any) -> None:
-        if (logger := self._logger(logging.ERROR)) is not None:
+        if (logger := self._logger(ERROR)) is not None:
             logger.error(event, **fields)
 
     def _logger(self, level: int) -> Any:
@@ -31,15 +31,20 @@ class Log:
         if structlog is not None and structlog.is_configured():
             self._hosts = self._hosts or structlog.get_logger("hitl_opa")
             return self._hosts
-        if not self._standard.isEnabledFor(level):
-            return None
-        return self._ours or self._open()
+        if level < ERROR and "logging" not in sys.modules:
+            return None  # nobody listens who has not imported it
+        import logging
 
-    def _open(self) -> Any:
+        standard = logging.getLogger("hitl_opa")
+        if not standard.isEnabledFor(level):
+            return None
+        return self._ours or self._open(standard)
+
+    def _open(self, standard: Any) -> Any:
         import structlog
 
         self._ours = structlog.wrap_logger(
-            self._standard,
+            standard,
             processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
             wrapper_class=structlog.stdlib.BoundLogger,
             context_class=dict,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from hitl_opa import __version__
 from hitl_opa.approvals.accounts import Accounts
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard import Guard
@@ -32,7 +31,7 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
     if not guard.config.keys and not socket and guard.approvals is None:
         raise ConfigError("the decision API needs at least one key; make one with: hitl-opa keys new NAME")
     decisions = Decisions(guard)
-    schema = openapi(version("hitl-opa"))
+    schema = openapi(__version__)
 
     async def healthz(_: Request) -> Response:
         """200 while a call can be decided, 503 while it cannot."""

@@ -22,6 +22,6 @@ def audit() -> Iterator[AuditLog]:
 @pytest.fixture
 def make_guard(audit: AuditLog) -> Callable[..., Guard]:
     def make(*answers: Any, **settings: Any) -> Guard:
-        return Guard(engine=FakeEngine(*answers), audit=audit, config=Config(**{"deadline": 0.5, **settings}))
+        return Guard(engine=FakeEngine(*answers), audit=audit, config=Config(**{"deadline": 5.0, **settings}))
 
     return make

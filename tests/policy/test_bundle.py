@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hitl_opa.errors import PolicyError
+from hitl_opa.policy import bundle
 from hitl_opa.policy.bundle import load_bundle, shipped
 
 MINE = "package hitl.custom\n\nreasons contains r if {\n\tfalse\n\tr := {}\n}\n"
@@ -33,6 +35,20 @@ def test_the_shipped_policies_load() -> None:
     assert json.loads(bundle.data)["hitl"]["tiers"]
     assert not bundle.users
     assert (shipped() / "hitl/main/main.rego").is_file()
+
+
+def test_what_was_parsed_before_is_what_the_files_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`make generate` has been run since a data file changed; and a file that changed after that is parsed."""
+    files = [file.read_text() for file in shipped().rglob("data.yaml")]
+    known = json.loads(bundle.GENERATED.read_bytes())
+    assert known.keys() == {hashlib.sha256(text.encode()).hexdigest() for text in files}
+    want = load_bundle()
+    for content in (b"", b"{", b"[]", b'{"x": 1}'):
+        (tmp_path / "generated.json").write_bytes(content)
+        monkeypatch.setattr(bundle, "GENERATED", tmp_path / "generated.json")
+        assert load_bundle() == want
+    monkeypatch.setattr(bundle, "GENERATED", tmp_path / "nothing.json")
+    assert load_bundle() == want
 
 
 def test_data_lies_where_its_directory_says_and_tests_stand_apart(base: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from importlib.metadata import version
 from typing import Any
 
+from hitl_opa import __version__
 from hitl_opa.replay.summary import Direction, Group, Summary
 
 _LEVELS = {Direction.WIDENED: "error", Direction.TIGHTENED: "warning", Direction.OTHERWISE: "note"}
@@ -22,7 +22,7 @@ def sarif(summary: Summary, places: Mapping[str, tuple[str, int]], fallback: str
     rules = sorted({group.rule for group in summary.groups})
     driver = {
         "name": "hitl-opa replay",
-        "version": version("hitl-opa"),
+        "version": __version__,
         "informationUri": "https://pypi.org/project/hitl-opa/",
         "rules": [{"id": rule, "shortDescription": {"text": f"Calls decided otherwise by {rule}"}} for rule in rules],
     }
