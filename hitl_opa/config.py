@@ -78,6 +78,32 @@ class Autonomy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("autonomy: reviewers is 1 or more, days and cooldown are 0 or more")
 
 
+class Canary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that people have to reject, and ``why``, which they are told afterwards."""
+
+    tool: str
+    input: dict[str, Any]
+    why: str
+
+    def __post_init__(self) -> None:
+        if not self.why.strip():
+            raise ValueError(f"canaries: say of {self.tool} why it has to be rejected: reviewers are told afterwards")
+
+
+class Canaries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests that ``hitl-opa worker`` plants among those of agents, one for about ``every`` so many of theirs.
+
+    Nothing ever runs one. Everybody is told once it is decided.
+    """
+
+    calls: list[Canary]
+    every: int = 40
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or not self.calls:
+            raise ValueError("canaries: calls names at least one, and every is 1 or more")
+
+
 class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where checkpoints are kept besides: one of ``file``, ``git`` (a repository) and ``webhook`` (an address).
 
@@ -196,6 +222,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Files and directories that the agent may not change, besides the guard's own."""
     autonomy: Autonomy = Autonomy()
     """How tools of the agent earn higher levels."""
+    canaries: Canaries | None = None
+    """Requests to plant among those that wait for people, to see whether bad ones are noticed; without it none are."""
     targets: dict[str, Target] = {}
     """Where the numbers of ``hitl-opa metrics`` should be, in place of the defaults."""
     keys: list[Key] = []
@@ -216,6 +244,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("database is the URL of a PostgreSQL database, postgresql://…; a SQLite file is `audit`")
         if self.durable and self.record == ":memory:":
             raise ValueError("durable approvals need a record on disk, and audit is ':memory:'")
+        if self.canaries is not None and not self.durable:
+            raise ValueError("canaries are planted among durable approvals: set `durable: true`")
 
     @property
     def record(self) -> str:

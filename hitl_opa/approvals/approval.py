@@ -68,7 +68,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     secrets replaced); a later decision that is stricter voids the approval. ``run`` finds the session
     again. ``edited`` runs in place of the asked input, and ``edit`` says who wanted it so; ``answers``
     are those to a question. ``escalated``: how many steps of the escalation were taken; ``scope``:
-    what calls equal to this one share, whatever their session.
+    what calls equal to this one share, whatever their session. ``canary``: of a request that was planted,
+    why it has to be rejected; nothing ever runs it.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     edit: Edit | None = None
     answers: dict[str, str] | None = None
     escalated: int = 0
+    canary: str = ""
     viewed_at: float = 0.0
     decided_at: float = 0.0
     execution_expires_at: float = 0.0
@@ -107,6 +109,18 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         """Who decided, for a sentence."""
         approves = self.state is not State.DENIED
         return ", ".join(vote.reviewer for vote in self.votes if vote.approves == approves)
+
+    @property
+    def disclosed(self) -> str:
+        """What everybody is told of a planted request once it is over; ``""`` of all others, and until then."""
+        if not self.canary or self.state is State.PENDING:
+            return ""
+        words = ", ".join(f"{vote.reviewer} {'approved' if vote.approves else 'rejected'} it" for vote in self.votes)
+        words = words or f"nobody decided on it: it was {self.state}"
+        return (
+            f"Planted, to see whether bad requests are noticed; it could never run. Here {words}. "
+            f"It had to be rejected: {self.canary}"
+        )
 
     @property
     def shown(self) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -87,43 +88,73 @@ class Approvals:
 
         ``run``: what finds the session again, the session's id where it is ``""``; ``scope``: see `Approval`.
         """
-        kind = document.call.kind if document.call.kind in ("question", "plan") else "call"
         with self.store.begin() as transaction:
             now = self._tick(transaction)
             found = transaction.latest(digest)
             if found is not None and found.state in LIVE:
                 return found
-            # a question asks nothing of policy: anybody who may review may answer it
-            asked = kind != "question" or decision.obligation("approval") is not None
-            terms = terms_of(decision) if asked else Terms()
-            shown = self._redact(
-                {
-                    "document": msgspec.to_builtins(document),
-                    "decision": msgspec.to_builtins(decision),
-                    "rationale": rationale,
-                }
-            )
-            approval = Approval(
-                id=str(uuid.uuid4()),
-                digest=digest,
-                state=State.PENDING,
-                kind=kind,
-                run=run or document.agent.session,
-                scope=scope,
-                session=document.agent.session,
-                tool=document.call.tool,
-                agent=document.agent.id,
-                principal=document.agent.principal,
-                call_id=document.call.id,
-                decision_id=decision_id,
-                risk=str(decision.risk),
-                terms=terms,
-                requested_at=now,
-                expires_at=now + terms.expires_in,
-                **shown,
-            )
+            session = run or document.agent.session
+            approval = self._new(digest, document, decision, decision_id, rationale, now, run=session, scope=scope)
             transaction.add(approval, events.changed(approval, State.PENDING))
             return approval
+
+    def plant(
+        self, document: Document, decision: Decision, decision_id: str, why: str, due: Callable[[Transaction], bool]
+    ) -> Approval | None:
+        """Plant a request that has to be rejected; what it binds to is random, so that no call ever finds it.
+
+        None where it is not ``due``, which is asked in the transaction: of many workers one plants.
+        """
+        digest = f"sha256:{secrets.token_hex(32)}"
+        event = Event.decision(document, decision, decision_id=decision_id, digest=digest)
+        with self.store.begin() as transaction:
+            now = self._tick(transaction)
+            if not due(transaction):
+                return None
+            approval = self._new(digest, document, decision, decision_id, "", now, canary=why)
+            transaction.record(msgspec.structs.replace(event, extra={"canary": True}))
+            transaction.add(approval, events.changed(approval, State.PENDING))
+            return approval
+
+    def _new(
+        self,
+        digest: str,
+        document: Document,
+        decision: Decision,
+        decision_id: str,
+        rationale: str,
+        now: float,
+        **about: Any,
+    ) -> Approval:
+        kind = document.call.kind if document.call.kind in ("question", "plan") else "call"
+        # a question asks nothing of policy: anybody who may review may answer it
+        asked = kind != "question" or decision.obligation("approval") is not None
+        terms = terms_of(decision) if asked else Terms()
+        shown = self._redact(
+            {
+                "document": msgspec.to_builtins(document),
+                "decision": msgspec.to_builtins(decision),
+                "rationale": rationale,
+            }
+        )
+        return Approval(
+            id=str(uuid.uuid4()),
+            digest=digest,
+            state=State.PENDING,
+            kind=kind,
+            session=document.agent.session,
+            tool=document.call.tool,
+            agent=document.agent.id,
+            principal=document.agent.principal,
+            call_id=document.call.id,
+            decision_id=decision_id,
+            risk=str(decision.risk),
+            terms=terms,
+            requested_at=now,
+            expires_at=now + terms.expires_in,
+            **about,
+            **shown,
+        )
 
     def latest(self, digest: str) -> Approval | None:
         """What there is of this call: its live approval, else the one that was asked last."""

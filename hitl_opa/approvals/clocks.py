@@ -71,7 +71,7 @@ def _advance(transaction: Transaction, approval: Approval, now: float) -> None:
         step = approval.escalated + 1
         until = now + terms.expires_in if approval.expires_at <= now else approval.expires_at
         transaction.update(approval, events.escalated(approval, step), escalated=step, expires_at=until)
-    elif terms.on_timeout == "allow":
+    elif terms.on_timeout == "allow" and not approval.canary:
         reason = "Nobody decided in time, and policy lets it run then."
         transaction.move(
             approval,

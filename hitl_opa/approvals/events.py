@@ -11,6 +11,8 @@ from hitl_opa.audit import Event, Kind, digest
 
 def changed(approval: Approval, state: State, reason: str = "", by: str = "", **extra: Any) -> Event:
     """It is in another state."""
+    if approval.canary:
+        extra["canary"] = True
     return Event(
         kind=Kind.APPROVAL,
         **_about(approval),

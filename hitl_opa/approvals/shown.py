@@ -12,8 +12,10 @@ from hitl_opa.approvals.states import State
 
 def brief(approval: Approval) -> dict[str, Any]:
     """An approval without what reviewers are shown. ``outcome``: ``executed``, ``failed``, ``unknown`` where it was let
-    through and nobody reported back, else ``""``."""
+    through and nobody reported back, else ``""``. ``canary``: what a planted request discloses once it is over."""
     known: dict[str, Any] = msgspec.to_builtins(approval)
+    known["canary"] = approval.disclosed
+    known["run"] = approval.run or approval.session  # of a planted one there is none, which must not tell it
     known["outcome"] = outcome(approval.state)
     known["escalated_to"] = approval.escalated_to
     return {name: value for name, value in known.items() if name not in ("document", "decision", "edit")}

@@ -18,7 +18,7 @@ from hitl_opa.approvals.approval import Approval, Query, Vote
 from hitl_opa.approvals.clocks import due_at
 from hitl_opa.approvals.job import NOTIFY, RESUME
 from hitl_opa.approvals.states import State, may_move
-from hitl_opa.approvals.tables import APPROVAL, IS_LIVE, JOB, VOTE
+from hitl_opa.approvals.tables import APPROVAL, IS_LIVE, IS_PLANTED, JOB, VOTE
 from hitl_opa.approvals.wakeups import Listening, Polling, Wakeups
 from hitl_opa.audit import AuditLog, Event
 from hitl_opa.database import MEMORY
@@ -184,6 +184,17 @@ class Transaction:
         order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
         return list(self._found(where, limit=limit, order=order))
 
+    def planted(self) -> Approval | None:
+        """The planted request that was planted last."""
+        return next(self._found(IS_PLANTED, limit=1, order=(APPROVAL.c.requested_at.desc(), APPROVAL.c.id)), None)
+
+    def asked(self, after: float) -> tuple[int, Approval | None]:
+        """How many calls were asked about after this time, planted ones aside, and the last of them."""
+        real = ~IS_PLANTED & (APPROVAL.c.requested_at > after) & (APPROVAL.c.kind == "call")
+        count = self._connection.execute(sql.select(sql.func.count()).select_from(APPROVAL).where(real)).scalar_one()
+        order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
+        return count, next(self._found(real, limit=1, order=order), None)
+
     def counts(self) -> dict[State, int]:
         """How many there are in each state."""
         rows = self._connection.execute(sql.select(APPROVAL.c.state, sql.func.count()).group_by(APPROVAL.c.state))
@@ -208,7 +219,7 @@ class Transaction:
 
     def move(self, approval: Approval, new: State, event: Event, **values: Any) -> bool:
         """To ``new``; False, and nothing changed, where it is not in the state any more that ``approval`` says."""
-        if not may_move(approval.state, new):
+        if not may_move(approval.state, new) or (approval.canary and new is State.APPROVED):
             raise ApprovalError(f"an approval that is {approval.state} cannot become {new}")
         if not self.update(approval, event, state=new, **values):
             return False

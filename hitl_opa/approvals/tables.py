@@ -30,6 +30,13 @@ APPROVAL = sql.Table(
         )
     ),
     sql.Column("escalated", sql.Integer, nullable=False),
+    # whatever the code does, what was planted is never approved and no session goes on with it
+    sql.Column(
+        "canary",
+        sql.Text,
+        sql.CheckConstraint("canary = '' OR (run = '' AND state IN ('pending', 'denied', 'expired', 'cancelled'))"),
+        nullable=False,
+    ),
 )
 VOTE = sql.Table(
     "approval_vote",
@@ -40,12 +47,14 @@ VOTE = sql.Table(
     sql.Column("approves", sql.Boolean, nullable=False),
     *(sql.Column(name, sql.Double, nullable=False) for name in ("at", "look_ms")),
 )
+IS_PLANTED = APPROVAL.c.canary != ""
 IS_LIVE = APPROVAL.c.state.in_(sorted(LIVE))
 # one question a call: whoever asks at the same time finds the other's row
 sql.Index("approval_live", APPROVAL.c.digest, unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
 sql.Index("approval_by_digest", APPROVAL.c.digest, APPROVAL.c.requested_at)
 sql.Index("approval_by_state", APPROVAL.c.state, APPROVAL.c.requested_at)
 sql.Index("approval_by_time", APPROVAL.c.requested_at)
+sql.Index("approval_canary", APPROVAL.c.requested_at, sqlite_where=IS_PLANTED, postgresql_where=IS_PLANTED)
 sql.Index("approval_due", APPROVAL.c.due_at)
 sql.Index("approval_by_tool", APPROVAL.c.agent, APPROVAL.c.tool, APPROVAL.c.requested_at)
 

@@ -91,6 +91,8 @@ class Voting:
         choice = "edit" if "edited" in changes else "answer" if changes else "approve" if vote.approves else "reject"
         said = changes.get("edited", changes.get("answers"))
         state = State(judgement.outcome)
+        if found.canary and state is State.APPROVED:
+            state = State.DENIED  # who approved stands in the votes, and nothing runs
         if "edited" in changes:
             transaction.unvote(found.id)
             changes = {**changes, "terms": after.terms, "risk": after.risk}

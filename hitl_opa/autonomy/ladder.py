@@ -7,7 +7,6 @@ same standing again, and see why.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ import msgspec
 from hitl_opa.autonomy.evidence import Evidence
 from hitl_opa.config import Autonomy
 from hitl_opa.metrics import Act, Look, Trail, Trails
-from hitl_opa.metrics.measures import stamped
+from hitl_opa.metrics.measures import catches, stamped
 
 DAY = 86_400.0
 LEVELS: Mapping[str, int] = {"low": 2, "medium": 3, "high": 4}
@@ -232,12 +231,8 @@ def _counts(trail: Trail) -> bool:
 
 def _blind(trails: Trails, terms: Autonomy) -> set[str]:
     """Reviewers who let planted requests pass."""
-    seen: dict[str, list[bool]] = defaultdict(list)
-    for trail in trails:
-        if trail.canary:
-            for look in trail.looks:
-                seen[look.reviewer].append(look.choice == "reject")
-    return {who for who, hits in seen.items() if len(hits) >= CANARIES and sum(hits) / len(hits) < terms.canary_catch}
+    seen = catches(trails).items()
+    return {who for who, caught in seen if caught.of >= CANARIES and caught.hits / caught.of < terms.canary_catch}
 
 
 def _earned(one: _Climb) -> str:

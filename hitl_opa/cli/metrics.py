@@ -174,10 +174,12 @@ def _table(by: str, groups: dict[str, Measures]) -> None:
             percent(m.rubber_stamp),
             span(m.resolution.p50) if m.resolution.n else "-",
             span(m.look.p50) if m.look.n else "-",
+            *([percent(m.catches.get(name, Ratio()))] if by == "reviewer" else []),
         ]
         for name, m in groups.items()
     ]
-    table((by, "calls", "escalated", "override", "expired", "rubber stamp", "resolution", "look"), rows, shrink=0)
+    head = (by, "calls", "escalated", "override", "expired", "rubber stamp", "resolution", "look")
+    table((*head, *(["canaries"] if by == "reviewer" else [])), rows, shrink=0)
 
 
 def percent(ratio: Ratio) -> str:

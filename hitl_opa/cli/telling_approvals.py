@@ -54,6 +54,7 @@ def tell(approval: Approval, *, err: bool = False) -> None:
         )
     say(Span("for     ", "dim"), *spans(f"{approval.principal or 'nobody named'}, session {approval.session or '-'}"))
     _tell_terms(approval)
+    _disclose(approval)
     for vote in approval.votes:
         word = Span("approve ", "green") if vote.approves else Span("reject  ", "red")
         said = f": {vote.reason}" if vote.reason else ""
@@ -80,6 +81,7 @@ def tell(approval: Approval, *, err: bool = False) -> None:
 def tell_said(approval: Approval) -> None:
     """What came of a word on it."""
     say(*state(approval), Span(f"  approval {approval.id}"))
+    _disclose(approval)
     if approval.state is State.PENDING:
         given = sum(vote.approves for vote in approval.votes)
         say(f"{given} of {approval.terms.quorum}: it waits for more people.", indent=2)
@@ -105,8 +107,16 @@ def tell_change(approval: Approval) -> None:
 
 
 def state(approval: Approval) -> Line:
+    if approval.disclosed:
+        return [Span("planted", "dim")]
     shown = "executing?" if approval.state is State.EXECUTING else str(approval.state)
     return [Span(shown, _STYLES.get(approval.state, "dim"))]
+
+
+def _disclose(approval: Approval) -> None:
+    if approval.disclosed:
+        missed = any(vote.approves for vote in approval.votes)
+        say(*spans(approval.disclosed, "danger" if missed else ""), indent=2)
 
 
 def short(approval: Approval) -> str:

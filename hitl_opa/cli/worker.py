@@ -12,14 +12,20 @@ import click
 from hitl_opa.cli.output import emit, say
 from hitl_opa.cli.resuming import resuming
 from hitl_opa.config import Config, load_config
-from hitl_opa.guard.opening import open_approvals, open_audit
+from hitl_opa.guard.opening import known, open_approvals, open_audit, open_engine
 from hitl_opa.terminal.text import Span, spans
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hitl_opa.approvals.approvals import Approvals
+    from hitl_opa.approvals.duty import Duty
     from hitl_opa.approvals.job import Handler, Job
     from hitl_opa.approvals.worker import Step
+    from hitl_opa.audit import AuditLog
     from hitl_opa.notify.delivery import Told
 
+_PLANTS = 5.0  # seconds from one look whether to plant a request to the next
 _SHORT = 8  # characters of an id
 
 
@@ -61,7 +67,10 @@ async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) 
             delivery = open_delivery(config, approvals, told=says.letter)
             notifier = handlers[NOTIFY] = Notifier(delivery, told=says.problem)
         does = Worker(approvals.store, approvals, handlers, told=says.step)
+        duties = _duties(config, audit, approvals, says.step)
         if once:
+            for duty in duties:
+                await duty.once()
             await does.once()
             if delivery is not None:
                 await delivery.once(window=0)
@@ -71,7 +80,29 @@ async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) 
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         parts = ["clocks", *(["notifications"] if notifier else []), *(["sessions"] if resumer else [])]
         says.started(" and ".join([", ".join(parts[:-1]), parts[-1]] if parts[:-1] else parts))
-        await asyncio.gather(does.run(stop), *([notifier.run(stop)] if notifier else []))
+        await asyncio.gather(
+            does.run(stop), *([notifier.run(stop)] if notifier else []), *(duty.run(stop) for duty in duties)
+        )
+
+
+def _duties(config: Config, audit: AuditLog, approvals: Approvals, told: Callable[[Step], None]) -> list[Duty]:
+    """What the settings want done now and then."""
+    from hitl_opa.approvals.duty import Duty
+
+    duties = []
+    if config.canaries is not None:
+        from hitl_opa.guard import Guard
+        from hitl_opa.guard.canaries import Planter
+
+        guard = Guard(engine=open_engine(config), audit=audit, config=config, known=known(config), approvals=approvals)
+        planter = Planter(guard, approvals, config.canaries)
+
+        def plant() -> list[Step]:
+            planter.once()  # and nobody is told which: whoever reviews may see what a worker says
+            return []
+
+        duties.append(Duty("canary", _PLANTS, plant, told=told))
+    return duties
 
 
 async def _nobody(job: Job) -> None:

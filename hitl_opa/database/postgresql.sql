@@ -222,3 +222,6 @@ CREATE TABLE transcript (
 CREATE INDEX transcript_by_place ON transcript (project, session, agent, id);
 CREATE UNIQUE INDEX transcript_once ON transcript (project, session, agent, entry_id) WHERE entry_id != '';
 UPDATE hitl_schema SET version_num='0005' WHERE hitl_schema.version_num = '0004';
+ALTER TABLE approval ADD COLUMN canary TEXT DEFAULT '' NOT NULL CHECK (canary = '' OR (run = '' AND state IN ('pending', 'denied', 'expired', 'cancelled')));
+CREATE INDEX approval_canary ON approval (requested_at) WHERE canary != '';
+UPDATE hitl_schema SET version_num='0006' WHERE hitl_schema.version_num = '0005';

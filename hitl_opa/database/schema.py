@@ -17,7 +17,7 @@ from hitl_opa.errors import AuditError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = 5
+HEAD = 6
 """The newest version; the migration that leads to it has its number as name."""
 
 TABLE = "hitl_schema"  # holds the version; other programs may have an alembic_version in the same database

@@ -58,11 +58,12 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     of what people decided. ``expiry``: approvals that ran out unanswered, of those asked for.
     ``resolution`` is from the ask to the answer: ``queue`` until somebody looked, ``look`` until they
     had decided. ``rubber_stamp``: approvals faster than anybody reads, of all approvals whose look was
-    timed. ``agreement``: Fleiss' kappa over approvals on which several people voted, None where there
-    are too few. ``utilisation``: rejections and edits that led to a change, of those with a category or
-    reason. ``harm_approved`` and ``harm_automatic``: calls with a reported incident, of those that ran.
-    ``canaries``: planted requests that were caught, of those decided. ``load``: decisions an hour, by
-    reviewer, over the hours in which they decided anything. ``unanswered``: asks that nobody was there for.
+    timed; a planted request that was approved is one, however long they looked. ``agreement``: Fleiss' kappa
+    over approvals on which several people voted, None where there are too few. ``utilisation``: rejections and
+    edits that led to a change, of those with a category or reason. ``harm_approved`` and ``harm_automatic``: calls
+    with a reported incident, of those that ran. ``canaries``: planted requests that were caught, of those decided;
+    ``catches``: the same for each reviewer. ``load``: decisions an hour, by reviewer, over the hours in which they
+    decided anything. ``unanswered``: asks that nobody was there for.
     """
 
     calls: int
@@ -83,6 +84,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     harm_approved: Ratio
     harm_automatic: Ratio
     canaries: Ratio
+    catches: dict[str, Ratio]
     load: dict[str, float]
 
 
@@ -99,6 +101,8 @@ def measure(trails: Trails, only: Callable[[Trail], bool] = lambda _: True) -> M
     timed = [t for t in approved if any(look.ms for look in t.looks)]
     corrected = [t for t in asked if t.choice in {"reject", "edit"} and any(look.category for look in t.looks)]
     waiting = {t.digest for t in requested}
+    caught = Ratio(sum(t.choice == "reject" for t in planted), sum(bool(t.choice) for t in planted))
+    missed = caught.of - caught.hits
     return Measures(
         calls=len(calls),
         verdicts=dict(Counter(t.verdict for t in calls)),
@@ -114,12 +118,13 @@ def measure(trails: Trails, only: Callable[[Trail], bool] = lambda _: True) -> M
         resolution=Spread.of(_resolution(t) for t in asked if t.choice),
         queue=Spread.of(max(0.0, _resolution(t) - _look(t)) for t in asked if t.choice),
         look=Spread.of(look.ms / 1000 for t in asked for look in t.looks if look.ms),
-        rubber_stamp=Ratio(sum(stamped(t) for t in timed), len(timed)),
+        rubber_stamp=Ratio(sum(stamped(t) for t in timed) + missed, len(timed) + missed),
         agreement=_kappa([Counter(look.choice == "reject" for look in t.looks) for t in asked]),
         utilisation=Ratio(sum(trails.adopted(t) for t in corrected), len(corrected)),
         harm_approved=_harm(t for t in calls if t.asked_someone or t.carried),
         harm_automatic=_harm(t for t in calls if not t.asked_someone and not t.carried),
-        canaries=Ratio(sum(t.choice == "reject" for t in planted), sum(bool(t.choice) for t in planted)),
+        canaries=caught,
+        catches=catches(planted),
         load=_load(asked),
     )
 
@@ -128,6 +133,16 @@ def stamped(trail: Trail) -> bool:
     """Whether every look at it was shorter than reading it takes."""
     least = max(MIN_LOOK, trail.size / READING)
     return all(look.ms / 1000 < least for look in trail.looks if look.ms)
+
+
+def catches(trails: Iterable[Trail]) -> dict[str, Ratio]:
+    """Of each reviewer, the planted requests that they rejected, of those that they decided on."""
+    words: dict[str, list[bool]] = defaultdict(list)
+    for trail in trails:
+        if trail.canary:
+            for look in trail.looks:
+                words[look.reviewer].append(look.choice == "reject")
+    return {who: Ratio(sum(hits), len(hits)) for who, hits in sorted(words.items())}
 
 
 def _resolution(trail: Trail) -> float:

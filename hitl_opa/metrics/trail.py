@@ -181,6 +181,7 @@ class Trails:
             digest=str(record.get("digest")),
             revision=str(leaf.get("bundles", {}).get("hitl", {}).get("revision", "")),
             size=_size(record),
+            canary=bool(record.get("extra", {}).get("canary")),
         )
 
 

@@ -165,6 +165,8 @@ def review_url(base_url: str, approval: str) -> str:
 
 
 def _status(approval: Approval) -> str:
+    if approval.disclosed:
+        return visible(approval.disclosed)
     word = _WORDS[approval.state]
     if approval.state is State.PENDING:
         given = sum(vote.approves for vote in approval.votes)

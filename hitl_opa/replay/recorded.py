@@ -98,7 +98,9 @@ def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | None) -> Reco
     if said is None:
         said = Said(verdict=ours.get("verdict", ""), risk=ours.get("risk", ""), rules=tuple(ours.get("rules", ())))
     document, why_not = b"", ERASED
-    if ours.get("decided_by") == "guard":
+    if ours.get("extra", {}).get("canary"):
+        why_not = "it was planted, to see whether people notice bad requests"
+    elif ours.get("decided_by") == "guard":
         why_not = _FAILED
     elif payload is not None:
         document, why_not = document_of(payload.get("input"))

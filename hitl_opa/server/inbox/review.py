@@ -54,7 +54,7 @@ def page(approval: Approval, visitor: Visitor, similar: Approval | None, now: fl
     notes = setting(document)
     return {
         "a": approval,
-        "state": _STATES[approval.state],
+        "state": "planted; it could never run" if approval.disclosed else _STATES[approval.state],
         "pending": pending,
         "remains": approval.expires_at - now,
         "what": said[:MOST_SAID],
@@ -94,7 +94,7 @@ def row(approval: Approval, now: float) -> dict[str, Any]:
         "tool": approval.tool,
         "principal": approval.principal or "nobody named",
         "risk": approval.risk,
-        "state": str(approval.state),
+        "state": "planted" if approval.disclosed else str(approval.state),
         "what": said or [("does something that policy does not know", True)],
         "brief": "" if approval.kind == "question" else brief(document.call.input),
         "who": ", ".join(approval.terms.approvers),
