@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -39,14 +40,17 @@ class Standings:
                 transaction._connection.execute(AUTONOMY.insert().values(frozen))
             transaction.record(event)
 
-    def apply(self, standings: list[Standing], now: float) -> list[Standing]:
-        """Put in force what the record says has been earned and lost. Returns those whose level changed."""
+    def apply(self, standings: Callable[[], list[Standing]], now: float) -> list[Standing]:
+        """Put in force what the record says has been earned and lost. Returns those whose level changed.
+
+        ``standings`` is asked while nobody else can write: what was lost a moment ago is not given back.
+        """
         changed = []
         with self._store.begin() as transaction:
             kept = AUTONOMY.c.agent != _FROZEN
             rows = transaction._connection.execute(sql.select(AUTONOMY).where(kept)).all()
             known = {(r.agent, r.version, r.tool, r.risk): r.level for r in rows}
-            for one in standings:
+            for one in standings():
                 key = (one.agent, one.version, one.tool, one.risk)
                 # a freeze is a switch of its own: what was earned stays in place behind it
                 level = one.moves[-1].new if one.moves else 1

@@ -226,7 +226,14 @@ def _standings(settings: Config, audit: AuditLog) -> list[Standing]:
 
 
 def _apply(settings: Config, audit: AuditLog, standings: Standings) -> list[Standing]:
-    return standings.apply(_standings(settings, audit), time.time())
+    with working("Reading the record"):
+        trails = Trails(audit.records())
+
+    def now() -> list[Standing]:
+        trails.extend(audit.records(after=trails.last))
+        return climb(trails, time.time(), settings.autonomy)
+
+    return standings.apply(now, time.time())
 
 
 def _acted(settings: Config, audit: AuditLog, standings: Standings, as_json: bool, action: str, **about: Any) -> None:

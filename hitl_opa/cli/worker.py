@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from hitl_opa.guard.opening import known, open_approvals, open_audit, open_engin
 from hitl_opa.terminal.text import Span, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from hitl_opa.approvals.approvals import Approvals
     from hitl_opa.approvals.duty import Duty
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hitl_opa.audit import AuditLog
     from hitl_opa.notify.delivery import Told
 
+_OVERSEES = 60.0  # seconds from one look at levels and alarms to the next
 _PLANTS = 5.0  # seconds from one look whether to plant a request to the next
 _SHORT = 8  # characters of an id
 
@@ -40,6 +42,8 @@ _SHORT = 8  # characters of an id
 @click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
 def worker(once: bool, resume: str | None, as_json: bool, config: Path | None) -> None:
     """See to the clocks of approvals, tell people of them, and go on with sessions, until interrupted.
+
+    Each minute it puts in force what tools have earned and lost, and raises the alarm where numbers are out of bounds.
 
     \b
     hitl-opa worker          beside `hitl-opa serve`, on any machine that reaches the database; more than one is fine
@@ -67,7 +71,7 @@ async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) 
             delivery = open_delivery(config, approvals, told=says.letter)
             notifier = handlers[NOTIFY] = Notifier(delivery, told=says.problem)
         does = Worker(approvals.store, approvals, handlers, told=says.step)
-        duties = _duties(config, audit, approvals, says.step)
+        duties = _duties(config, audit, approvals, says)
         if once:
             for duty in duties:
                 await duty.once()
@@ -85,11 +89,24 @@ async def _work(config: Config, *, once: bool, resume: str | None, says: _Says) 
         )
 
 
-def _duties(config: Config, audit: AuditLog, approvals: Approvals, told: Callable[[Step], None]) -> list[Duty]:
-    """What the settings want done now and then."""
+def _duties(config: Config, audit: AuditLog, approvals: Approvals, says: _Says) -> list[Duty]:
+    """What is done now and then."""
     from hitl_opa.approvals.duty import Duty
+    from hitl_opa.approvals.overseer import Overseer
 
-    duties = []
+    overseer = Overseer(approvals.store, config)
+    alarms = None
+    if config.notify is not None:
+        from hitl_opa.notify.alarms import Alarms
+
+        alarms = Alarms(overseer, audit, config.notify, config.root, told=says.letter)
+
+    def oversee() -> Iterator[Step]:
+        yield from overseer.once(time.time())
+        if alarms is not None:
+            asyncio.run(alarms.once())
+
+    duties = [Duty("oversight", _OVERSEES, oversee, told=says.step)]
     if config.canaries is not None:
         from hitl_opa.guard import Guard
         from hitl_opa.guard.canaries import Planter
@@ -101,7 +118,7 @@ def _duties(config: Config, audit: AuditLog, approvals: Approvals, told: Callabl
             planter.once()  # and nobody is told which: whoever reviews may see what a worker says
             return []
 
-        duties.append(Duty("canary", _PLANTS, plant, told=told))
+        duties.append(Duty("canary", _PLANTS, plant, told=says.step))
     return duties
 
 
@@ -124,6 +141,9 @@ class _Says:
             return  # it was noted that something changed; what came of it is said by `letter`
         if self._json:
             emit(step)
+        elif step.kind in ("alarm", "autonomy") and step.error:
+            style = "danger" if step.status == "began" else ""
+            say(Span(f"{step.kind:10}", style), *spans(f"{step.status}: " * (step.kind == "alarm") + step.error))
         elif step.kind == "clock":
             say("clocks    ", f"{step.count} approvals expired, lapsed or were escalated")
         else:

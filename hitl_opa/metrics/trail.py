@@ -33,7 +33,7 @@ class Trail(msgspec.Struct, kw_only=True):
     ``version`` the label ``agent_version``. ``size``: characters of the call's input, 0 where erased.
     ``state``: of the durable approval that was asked for, ``""`` without one; ``carried``: the approval
     that this call used up. ``incident``: the worst that was reported of it, 0 (none) to 3 (severe),
-    first reported at ``incident_at``.
+    first reported at ``incident_at``. ``changed``: it ran with another input than was decided on.
     """
 
     id: str
@@ -60,7 +60,13 @@ class Trail(msgspec.Struct, kw_only=True):
     incident: int = 0
     incident_at: float = 0.0
     canary: bool = False
+    changed: bool = False
     batch: str = ""
+
+    @property
+    def alone_at_four(self) -> bool:
+        """Whether it was decided on at level 4, of the settings or earned: at high risk, nothing else is."""
+        return self.level >= 4 or ("autonomy.earned" in self.rules and self.risk == "high")
 
     @property
     def asked_someone(self) -> bool:
@@ -159,6 +165,7 @@ class Trails:
                 _approval(trail, record, extra)
             case "outcome":
                 trail.outcome = str(record.get("outcome"))
+                trail.changed = record.get("matches", True) is False
                 trail.carried = str(extra.get("approval", ""))
             case "note" if "incident" in extra:
                 trail.incident = max(trail.incident, int(extra["incident"]))
