@@ -219,7 +219,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trusted_servers: list[str] = []
     """MCP servers whose annotations are believed."""
     protect: list[str] = []
-    """Files and directories that the agent may not change, besides the guard's own."""
+    """Files and directories that the agent may not change, and addresses (``http://HOST:PORT``) that it may not reach,
+    besides the guard's own."""
     autonomy: Autonomy = Autonomy()
     """How tools of the agent earn higher levels."""
     canaries: Canaries | None = None

@@ -41,6 +41,7 @@ def read_call(hook: dict[str, Any], tool_use_id: str | None, place: Place) -> To
         cwd=_text(hook, "cwd") or place.workspace,
         workspace=place.workspace,
         home=place.home,
+        claude=configuration(_text(hook, "transcript_path")),
         session=Session(
             id=_text(hook, "session_id"),
             agent_id=_text(hook, "agent_id"),
@@ -50,6 +51,12 @@ def read_call(hook: dict[str, Any], tool_use_id: str | None, place: Place) -> To
             unattended=place.unattended,
         ),
     )
+
+
+def configuration(transcript: str) -> str:
+    """Claude Code's configuration directory, where that can be told from a session's transcript; else ``""``."""
+    folder, found, rest = transcript.rpartition("/projects/")
+    return folder if found and rest.endswith(".jsonl") else ""
 
 
 def ruled(tool: str, input: dict[str, Any]) -> dict[str, Any]:

@@ -7,25 +7,23 @@ from pathlib import Path
 
 import click
 
-from hitl_opa.claude.code.settings import KEY, Kind, dump, hooks, merged, parse, without
+from hitl_opa.claude.code.settings import KEY, Kind, dump, hooks, longest, merged, parse, without
 from hitl_opa.cli.output import emit, heading, say, whole
 from hitl_opa.config import load_config
 from hitl_opa.errors import ConfigError
-from hitl_opa.guard.review import MAX_ROUNDS
+from hitl_opa.guard.opening import SOCKET
 from hitl_opa.terminal.text import Span, spans
 
 SETTINGS = ".claude/settings.json"
 BEFORE = ".hitl/claude-settings.before"
 """The settings file as it was, so that it can be put back byte by byte."""
-SOCKET = ".hitl/hitl.sock"
 
 
 def wire(root: Path, kind: Kind, *, settings: Path | None, url: str, yes: bool, as_json: bool) -> None:
     """Merge the hooks in, after showing what changes. Raises ConfigError."""
     file = settings or root / SETTINGS
     config = load_config(root / "hitl.yaml")
-    seconds = MAX_ROUNDS * config.deadline + config.attended + 1.0
-    ours = hooks(kind, seconds=seconds, root=root, socket=config.path(SOCKET), url=url)
+    ours = hooks(kind, seconds=longest(config), root=root, socket=config.path(SOCKET), url=url)
     old = _read(file)
     before = _settings(file, old)
     new = merged(before, ours)

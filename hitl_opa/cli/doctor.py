@@ -11,6 +11,7 @@ import click
 
 from hitl_opa.cli import checks
 from hitl_opa.cli.checks import Check
+from hitl_opa.cli.checks_claude import claude_code
 from hitl_opa.cli.checks_notify import notifications
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.settings import guard_options, load_settings
@@ -25,7 +26,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "danger"}
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @guard_options
 def doctor(with_cli: bool, as_json: bool, **settings: Any) -> None:
-    """Check the installation, engines, policies, clock, file permissions and the record.
+    """Check the installation, engines, policies, clock, file permissions, the record, and the hooks of Claude Code.
 
     \b
     hitl-opa doctor           a few seconds
@@ -67,6 +68,7 @@ def run(settings: dict[str, Any], *, with_cli: bool) -> Iterator[Check]:
         recorded = list(checks.record(config))
     yield from recorded
     yield from notifications(config)
+    yield from claude_code(config)
     yield checks.terminal()
     if with_cli:
         from hitl_opa.cli.proof import prove

@@ -12,8 +12,7 @@ import msgspec
 
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.errors import ConfigError
-
-SOCKET = ".hitl/hitl.sock"
+from hitl_opa.guard.opening import SOCKET
 
 
 @click.command()
@@ -73,6 +72,8 @@ def serve(host: str, port: int, workers: int, unix: Path | None, **settings: Any
         sockets.append(listen_locally(path))
         click.echo(f"hitl-opa: Claude Code's hooks on {path}", err=True)
     guard.audit.close()
+    here = f"http://{shown}:{sockets[0].getsockname()[1]}"
+    config = msgspec.structs.replace(config, protect=[*config.protect, here])
     os.environ[SETTINGS] = msgspec.json.encode(Serving(config=config, socket=local)).decode()
     uvicorn_config = uvicorn.Config(
         "hitl_opa.cli.serving:create",

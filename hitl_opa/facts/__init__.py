@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from hitl_opa.errors import CallRefused
+from hitl_opa.facts.addresses import addresses
 from hitl_opa.facts.read import read_call
 from hitl_opa.facts.secrets import redact
 from hitl_opa.model import CallFacts, Facts, ToolCall
@@ -38,12 +39,14 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     ``protected``: absolute paths of the guard's own files and folders. ``pinned_hosts``: hosts that
     the user trusts, subdomains included. ``trusted_servers``: MCP servers whose claims count.
+    ``addresses``: URLs at which the guard itself is reached (`Addresses`).
     ``protected_branches``: shell patterns of branch names that are not pushed to directly.
     """
 
     protected: tuple[str, ...] = ()
     pinned_hosts: frozenset[str] = frozenset()
     trusted_servers: frozenset[str] = frozenset()
+    addresses: tuple[str, ...] = ()
     protected_branches: tuple[str, ...] = PROTECTED_BRANCHES
 
 
@@ -53,7 +56,14 @@ _NOTHING = Known()
 def read_facts(call: ToolCall, known: Known = _NOTHING) -> tuple[CallFacts, Facts]:
     """The facts of a call. Raises `CallRefused` for what cannot be represented as a document."""
     try:
-        return read_call(call, known.protected, known.pinned_hosts, known.trusted_servers, known.protected_branches)
+        return read_call(
+            call,
+            known.protected,
+            known.pinned_hosts,
+            known.trusted_servers,
+            known.protected_branches,
+            addresses(known.addresses),
+        )
     except RecursionError as e:
         raise CallRefused("the call is nested too deeply") from e
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 
+import msgspec
+
+from hitl_opa.facts.addresses import Addresses
 from hitl_opa.facts.paths import UNKNOWN, Paths
 from hitl_opa.facts.urls import place_of, read_url
 from hitl_opa.model import Command, DiffFact, Effect, Facts, Opaque, PathFact, SqlFact, Target, UrlFact, Verb
@@ -31,7 +35,9 @@ _EMPTY: tuple[str, ...] = ()
 class Ledger:
     """Collects; equal effects count once; past ``MAX_EFFECTS`` the call is opaque ``too-large``."""
 
-    def __init__(self, paths: Paths, *, pinned: frozenset[str], protected_branches: tuple[str, ...]) -> None:
+    def __init__(
+        self, paths: Paths, *, pinned: frozenset[str], protected_branches: tuple[str, ...], own: Addresses
+    ) -> None:
         self.paths = paths
         self.pinned = pinned
         self.protected_branches = protected_branches
@@ -39,6 +45,8 @@ class Ledger:
         self._opaque: dict[tuple[str, str], Opaque] = {}
         self._paths: dict[tuple[str, str], PathFact] = {}
         self._urls: dict[str, UrlFact] = {}
+        self._own = own
+        self._texts: list[str] = []
         self.commands: list[Command] = []
         self.sql: list[SqlFact] = []
         self.diff = DiffFact()
@@ -100,6 +108,8 @@ class Ledger:
             traits = (*traits, "secret")
         if verb == "read" and at.place == "proc" and name in ("environ", "mem"):
             traits = (*traits, "secret")  # the variables of a process, and all it holds
+        if self.paths.is_plan(at.real):
+            traits = (*traits, "plan")
         if verb == "delete" or "recursive" in traits:
             place = self.paths.below(at) if verb in ("delete", "write", "configure") else at.place
             if place != at.place:
@@ -136,6 +146,8 @@ class Ledger:
         fact = self._urls.get(text)
         if fact is None:
             fact = read_url(text[: MAX_TEXT * 8], self.pinned)
+            if self._own.holds(fact.host, fact.port):
+                fact = msgspec.structs.replace(fact, place="guard")
             if len(self._urls) < MAX_EFFECTS:
                 self._urls[text] = fact
         self.effect(
@@ -159,12 +171,36 @@ class Ledger:
         if len(self._opaque) < MAX_EFFECTS:
             self._opaque.setdefault((kind, text), Opaque(kind=kind, text=text, via=via))
 
+    def text(self, text: str) -> None:
+        """Code that is run, or a command, in which the guard's own addresses may be named."""
+        if self._own:
+            self._texts.append(text)
+
+    def _reached(self) -> None:
+        """Effects on the guard's addresses that the texts name, but for what a URL has said already.
+
+        A call that only reads and writes files talks about an address and reaches none.
+        """
+        elsewhere = any(effect.target.type != "path" for effect in self._effects.values())
+        queries = {e.verb for e in self._effects.values() if e.target.type == "database"} == {Verb.QUERY}
+        urls = [url for url, fact in self._urls.items() if fact.place == "guard"]
+        for text in self._texts:
+            for named in self._own.named(_without(text, urls)):
+                database = named.type == "database"
+                if elsewhere or self._opaque or (database and named.certain and not self._effects):
+                    verb = "send" if not database else "query" if queries else "execute"
+                    self.effect(verb, named.type, named.value, place="guard", certain=named.certain)
+
     def command(self, program: str, args: list[str], wrappers: tuple[str, ...]) -> None:
+        if self._own:
+            self._texts.append(shlex.join([program, *args]))
         if len(self.commands) < MAX_EFFECTS:
             shown = [a.replace(UNKNOWN, "?")[:MAX_TEXT] for a in args[:MAX_EFFECTS]]
             self.commands.append(Command(program=program, args=shown, wrappers=list(wrappers)))
 
     def facts(self) -> Facts:
+        if self._texts:
+            self._reached()
         return Facts(
             effects=list(self._effects.values()),
             opaque=list(self._opaque.values()),
@@ -174,3 +210,9 @@ class Ledger:
             sql=self.sql,
             diff=self.diff,
         )
+
+
+def _without(text: str, pieces: list[str]) -> str:
+    for piece in pieces:
+        text = text.replace(piece, " ")
+    return text

@@ -52,7 +52,9 @@ class Location(NamedTuple):
 class Paths:
     """Resolves the paths of one call."""
 
-    def __init__(self, *, cwd: str, workspace: str, home: str, protected: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *, cwd: str, workspace: str, home: str, protected: tuple[str, ...] = (), claude: str = ""
+    ) -> None:
         self.workspace = _plain(workspace or cwd)
         self.home = _plain(home)
         self.cwd = _plain(cwd) or self.workspace
@@ -60,12 +62,20 @@ class Paths:
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
+        default = f"{self._home}/.claude/" if self._home else ""
+        self._claude = f"{self._real(_plain(claude)).casefold()}/" if claude else default
         named = [plain for raw in protected if (plain := _plain(raw))]
         real = [self._real(plain) for plain in named]
         self._guarded = tuple(dict.fromkeys(real))
         self._protected = tuple(
             dict.fromkeys(path.casefold() for pair in zip(named, real, strict=True) for path in pair)
         )
+
+    def is_plan(self, real: str) -> bool:
+        """Whether Claude Code keeps a plan there."""
+        low = real.casefold()
+        name = low.removeprefix(f"{self._claude}plans/") if self._claude else low
+        return name != low and "/" not in name and name.endswith(".md")
 
     def guarded_below(self, text: str, cwd: str) -> list[str]:
         """The guard's files that are there below the folder ``text``, relative to it: ``./.hitl/hitl.db`` …"""
@@ -260,6 +270,10 @@ class Paths:
             return named
         data = load().places
         workspace, home = self._workspace, self._home
+        if self._claude and low.startswith(self._claude):  # the same wherever Claude Code keeps it
+            own, _ = _longest(data.home, ".claude/" + low[len(self._claude) :])
+            if own:
+                return own
         inside = self._inside(low)
         if inside and workspace != "/":
             own, _ = _longest(data.workspace, low[len(workspace) + 1 :])

@@ -8,6 +8,7 @@ import msgspec
 
 from hitl_opa.errors import CallRefused
 from hitl_opa.facts import mcp, secrets
+from hitl_opa.facts.addresses import Addresses
 from hitl_opa.facts.data import Act, Tool, load
 from hitl_opa.facts.ledger import Ledger
 from hitl_opa.facts.paths import Paths
@@ -27,10 +28,11 @@ def read_call(
     pinned: frozenset[str],
     trusted: frozenset[str],
     branches: tuple[str, ...],
+    own: Addresses,
 ) -> tuple[CallFacts, Facts]:
     _check(call)
-    paths = Paths(cwd=call.cwd, workspace=call.workspace, home=call.home, protected=protected)
-    ledger = Ledger(paths, pinned=pinned, protected_branches=branches)
+    paths = Paths(cwd=call.cwd, workspace=call.workspace, home=call.home, protected=protected, claude=call.claude)
+    ledger = Ledger(paths, pinned=pinned, protected_branches=branches, own=own)
     shell = Shell(ledger, paths.home)
     frame = Frame(paths.cwd)
     frame.positional = []
@@ -38,6 +40,7 @@ def read_call(
     if tool is None:
         kind = "mcp" if call.tool.startswith("mcp__") else "function"
         mcp.read_tool(ledger, shell, frame, call.tool, call.input)
+        ledger.text(str(call.input))
     else:
         kind = tool.kind
         _built_in(ledger, shell, frame, call, tool)
@@ -59,7 +62,7 @@ def _check(call: ToolCall) -> None:
     """Refuses what no document can hold: lone surrogates, foreign types, bottomless nesting, too much."""
     try:
         encoded = msgspec.json.encode(
-            [call.tool, call.id, call.cwd, call.workspace, call.home, call.input, call.annotations]
+            [call.tool, call.id, call.cwd, call.workspace, call.home, call.claude, call.input, call.annotations]
         )
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise CallRefused(f"the call is no JSON document: {type(e).__name__}") from e
@@ -70,7 +73,7 @@ def _check(call: ToolCall) -> None:
         _check_depth(call.annotations)
     if not call.tool or len(call.tool) > MAX_NAME:
         raise CallRefused("the call names no tool")
-    for name, path in (("cwd", call.cwd), ("workspace", call.workspace), ("home", call.home)):
+    for name, path in (("cwd", call.cwd), ("workspace", call.workspace), ("home", call.home), ("claude", call.claude)):
         if "\0" in path:
             raise CallRefused(f"{name} holds a NUL byte")
 

@@ -38,8 +38,8 @@ PLACES: dict[str, frozenset[str]] = {
             "unknown",
         }
     ),
-    "host": frozenset({"loopback", "private", "metadata", "registry", "pinned", "public", "unknown"}),
-    "database": frozenset({"production", "unknown"}),
+    "host": frozenset({"loopback", "private", "metadata", "registry", "pinned", "public", "guard", "unknown"}),
+    "database": frozenset({"production", "guard", "unknown"}),
     "remote": frozenset(
         {
             "branch",
@@ -115,6 +115,7 @@ TRAITS = frozenset(
         "disable-security",
         "persistence",
         "background",
+        "plan",
     }
 )
 

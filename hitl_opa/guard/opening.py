@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from hitl_opa.guard.guard import Guard
     from hitl_opa.model import Engine
 
+SOCKET = ".hitl/hitl.sock"
+SERVED = "http://127.0.0.1:8282"
+"""Where `hitl-opa serve` listens unless told otherwise."""
+
 
 def open_parts(config: Config) -> tuple[Engine, AuditLog, Known]:
     """Engine, record, and what facts have to know, or the error that says why there is no guard."""
@@ -141,9 +145,22 @@ def known(config: Config) -> Known:
     if config.checkpoints is not None:
         # not the keys: they are known as credentials by their name, which is stricter when they are read
         own += [config.path(place) for a in config.checkpoints.anchors if (place := a.file or a.git)]
-    protected = [str(p) for p in own] + [str(config.path(p)) for p in config.protect] + [str(package), str(shipped())]
+    files = [entry for entry in config.protect if "://" not in entry]
+    protected = [str(p) for p in own] + [str(config.path(p)) for p in files] + [str(package), str(shipped())]
     return Known(
         protected=tuple(protected),
         pinned_hosts=frozenset(config.pinned_hosts),
         trusted_servers=frozenset(config.trusted_servers),
+        addresses=_addresses(config),
     )
+
+
+def _addresses(config: Config) -> tuple[str, ...]:
+    """Where approvals are decided and kept, and what else of the network the settings protect."""
+    own = [entry for entry in config.protect if "://" in entry]
+    if config.database:
+        own.append(config.database)
+    if config.durable:
+        own += [SERVED, f"unix:{config.path(SOCKET)}"]
+        own += [config.notify.base_url] if config.notify is not None else []
+    return tuple(own)

@@ -24,6 +24,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A tool call as an adapter, ``hitl-opa decide --jsonl`` or the decision API hands it in.
 
     ``cwd``, ``workspace`` and ``home`` are absolute paths; an empty ``workspace`` means ``cwd``.
+    ``claude``: Claude Code's configuration directory, empty where it is ``.claude`` in ``home``.
     ``annotations`` are MCP tool annotations: claims of the server, not facts.
     ``confidence`` is 0-1, or None where nobody reported one; ``confidence_verified`` says that the
     host measured it, not the model. ``claimed_risk`` is the caller's own word (``""`` for none): it
@@ -36,6 +37,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cwd: str = ""
     workspace: str = ""
     home: str = ""
+    claude: str = ""
     annotations: dict[str, Any] = {}
     confidence: float | None = None
     confidence_verified: bool = False

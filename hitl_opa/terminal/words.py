@@ -76,6 +76,7 @@ _TRAITS = {
     "no-where": "all rows: there is no WHERE",
     "overwrite": "replaces what is there",
     "persistence": "stays set up",
+    "plan": "a plan that Claude Code keeps",
     "preserve-root-off": "switches rm's last safeguard off",
     "recursive": "and everything below it",
     "reverse-shell": "hands a shell to somebody else",
@@ -103,7 +104,7 @@ _OPAQUE = {
 _NAMELESS = {"code": "code", "person": "a person", "agent": "another agent", "host": "a host that is not named"}
 CHANGING = frozenset(Verb) - {Verb.READ, Verb.QUERY, Verb.ASK, Verb.RECEIVE}
 _HARMLESS = frozenset({"workspace", "temp", "null", "loopback", "pinned", "repository", "branch"})
-_BAD = frozenset(_TRAITS) - {"append", "background", "download", "dry-run", "interactive", "overwrite", ""}
+_BAD = frozenset(_TRAITS) - {"append", "background", "download", "dry-run", "interactive", "overwrite", "plan", ""}
 MAX_EFFECTS = 12
 MAX_NAME = 160
 

@@ -141,15 +141,16 @@ def planning(text: str, id: str) -> Any:
     """What the model does with the file that plan mode names."""
 
     def turn(body: Any) -> Any:
-        (file,) = set(re.findall(r"[^\s\"`\\\\]*/[.]claude/plans/[^\s\"`\\\\]*[.]md", json.dumps(body)))
+        (file,) = set(re.findall(r"[^\s\"`\\\\]*/plans/[^\s\"`\\\\]*[.]md", json.dumps(body)))
         return tool_use("Write", _id=id, file_path=file, content=text)
 
     return turn
 
 
-async def test_a_plan_approved_later(guard: Guard, sandbox: Sandbox) -> None:
-    """Its file is gone by then, and has another name."""
-    env = {"CLAUDE_CONFIG_DIR": str(sandbox.home / ".claude")}
+@pytest.mark.parametrize("configuration", [".claude", "elsewhere"])
+async def test_a_plan_approved_later(guard: Guard, sandbox: Sandbox, configuration: str) -> None:
+    """Its file is gone by then, and has another name; it lies wherever Claude Code keeps its own."""
+    env = {"CLAUDE_CONFIG_DIR": str(sandbox.home / configuration)}
     plan = ClaudeAgentOptions(permission_mode="plan", env=env)
     text = "# Plan\n1. echo x\n"
     run = await run_agent(
@@ -160,7 +161,7 @@ async def test_a_plan_approved_later(guard: Guard, sandbox: Sandbox) -> None:
     session = run.result.session_id
     (asked,) = guard.waiting(session)
     assert (asked.kind, asked.document["call"]["input"]) == ("plan", {"plan": text})
-    for file in (sandbox.home / ".claude" / "plans").iterdir():
+    for file in (sandbox.home / configuration / "plans").iterdir():
         file.unlink()
     vote(guard, asked)
     turns = [planning(text, "u1"), tool_use("ExitPlanMode", _id="u2"), "done"]

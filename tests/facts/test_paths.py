@@ -44,6 +44,25 @@ def test_protected_files_are_the_guards(paths: Paths) -> None:
     assert paths.locate("/data/guarded", "/").place == "outside"
 
 
+def test_claude_code_is_guarded_wherever_it_keeps_its_settings() -> None:
+    paths = Paths(cwd="/w", workspace="/w", home="/home/dev", claude="/data/cc")
+    places = [
+        paths.locate(f"/data/cc/{name}", "/").place
+        for name in ("settings.json", "hooks/a.sh", ".credentials.json", "x")
+    ]
+    assert places == ["guard", "guard", "credentials", "outside"]
+    assert paths.is_plan("/data/cc/plans/a-b.md")
+    assert not any(
+        map(paths.is_plan, ("/data/cc/plans/a.sh", "/data/cc/plans/x/a.md", "/home/dev/.claude/plans/a.md", ""))
+    )
+
+
+def test_a_plan_is_in_ones_own_home(paths: Paths) -> None:
+    assert paths.is_plan("/home/dev/.claude/plans/a.md")
+    assert not any(map(paths.is_plan, ("/home/bob/.claude/plans/a.md", "/home/dev/project/.claude/plans/a.md")))
+    assert not Paths(cwd="/w", workspace="/w", home="").is_plan("/.claude/plans/a.md")
+
+
 @pytest.mark.parametrize(("text", "place"), [("/*", "root"), ("~/*", "home-root"), ("/etc/*", "root"), ("*.py", "workspace"), ("*", "workspace"),
                                              ("/boot/vm*", "boot"), ("/etc/pass*", "system-auth"), ("~/.ss*/id_rsa", "credentials")])  # fmt: skip
 def test_globs_are_where_they_can_match(text: str, place: str, paths: Paths) -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "tests" / "examples"
 BUNDLE = load_bundle(base=ROOT / "rego")
 # A machine that does not exist, so that no outcome depends on this one.
+INBOX = "https://hitl.corp.example"
 PLACE = {"cwd": "/home/dev/project", "workspace": "/home/dev/project", "home": "/home/dev"}
 DEFAULT_LEVEL = 3
 
@@ -52,7 +53,9 @@ def examples() -> list[Example]:
 def guards() -> Iterator[dict[int, Guard]]:
     """A guard for each level."""
     opened = {
-        level: Guard.open(Config(audit=":memory:", level=level, data=DATA, trusted_servers=["trusted"]))
+        level: Guard.open(
+            Config(audit=":memory:", level=level, data=DATA, trusted_servers=["trusted"], protect=[INBOX])
+        )
         for level in (1, 2, 3, 4)
     }
     yield opened

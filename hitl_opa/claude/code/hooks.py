@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hitl_opa.claude.calls import Place
+from hitl_opa.claude.code.settings import longest
 from hitl_opa.claude.code.unseen import close_unseen
 from hitl_opa.claude.confidence import Confidences
 from hitl_opa.claude.desk import Desk
@@ -18,7 +19,6 @@ from hitl_opa.claude.options import login
 from hitl_opa.claude.own_hooks import OwnHooks
 from hitl_opa.claude.servers import Servers
 from hitl_opa.errors import CallRefused
-from hitl_opa.guard.review import MAX_ROUNDS
 
 if TYPE_CHECKING:
     from hitl_opa.guard import Guard
@@ -59,6 +59,8 @@ class CodeHooks:
                 reply = await gate.pre_tool_use(hook, id, {"signal": None})
             case "PostToolUse" | "PostToolUseFailure":
                 reply = await gate.post_tool_use(hook, id, {"signal": None})
+            case "SessionStart":
+                reply = self._greeting(caller)
             case other:
                 raise CallRefused(f"nobody here answers {other} hooks")
         reply = {("continue" if name == "continue_" else name): value for name, value in reply.items()}
@@ -70,6 +72,28 @@ class CodeHooks:
             hook, Caller(principal=login() if principal is None else principal, level=level)
         )
         return word, encode(reply)
+
+    def _greeting(self, caller: Caller) -> dict[str, Any]:
+        """What a session is told when it starts: the user on the screen, the model in its context."""
+        config = self._guard.config
+        level = config.level if caller.level is None else caller.level
+        if self._guard.approvals is None:
+            asked, waits = "what asks is denied, as nobody can be asked", "A call that would need a person is denied."
+        else:
+            asked = f"what asks waits {config.attended:g} s for `hitl-opa approvals` or the inbox"
+            waits = (
+                f"A call that needs a person waits up to {config.attended:g} seconds for one. If nobody has decided by "
+                "then it is denied as pending: go on with something else, or stop, and say that it waits; once it is "
+                "approved, the very same call runs when you issue it again."
+            )
+        return {
+            "systemMessage": f"hitl-opa guards this session at level {level}: {asked}.",
+            "hookSpecificOutput": {
+                "hookEventName": "SessionStart",
+                "additionalContext": "Every tool call of this session is judged by a policy (hitl-opa) before it runs. "
+                f"A denied call says why and what to do instead: do not try the same by other means. {waits}",
+            },
+        }
 
     async def settle(self) -> None:
         """Wait until everything that was said is on record."""
@@ -98,12 +122,7 @@ class CodeHooks:
             questions=False,
         )
         start = {"session_id": "", "cwd": place.workspace, "permission_mode": "default"}
-        return Gate(guard, desk, place, longest(guard), start, unseen=close_unseen)
-
-
-def longest(guard: Guard) -> float:
-    """The longest that one hook may take, in seconds."""
-    return MAX_ROUNDS * guard.config.deadline + guard.config.attended + 1.0
+        return Gate(guard, desk, place, longest(config), start, unseen=close_unseen)
 
 
 def _word(reply: dict[str, Any]) -> str:

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from hitl_opa.config import Config
 from hitl_opa.errors import ConfigError
+from hitl_opa.guard.review import MAX_ROUNDS
 
 Kind = Literal["command", "http", "alone"]
 """How a hook reaches the guard: over the server's Unix socket, over HTTP, or in a process of its own."""
@@ -21,6 +23,11 @@ KEY = "HITL_OPA_KEY"
 
 MARGIN = 10.0
 """Seconds that Claude Code waits longer than the guard, which blocks with a reason of its own."""
+
+
+def longest(config: Config) -> float:
+    """The longest that one call may take to be settled, in seconds."""
+    return MAX_ROUNDS * config.deadline + config.attended + 1.0
 
 
 def hooks(kind: Kind, *, seconds: float, root: Path, socket: Path, url: str) -> dict[str, list[dict[str, Any]]]:
@@ -42,7 +49,28 @@ def hooks(kind: Kind, *, seconds: float, root: Path, socket: Path, url: str) -> 
     after = [{"matcher": "*", "hooks": [hook]}]
     # on the hook itself: beside the matcher Claude Code does not look at it
     before = [{"matcher": "*", "hooks": [{**hook, "onFailure": "block"}]}]
-    return {"PreToolUse": before, "PostToolUse": after, "PostToolUseFailure": after}
+    # Claude Code asks nobody over HTTP when a session starts
+    start = {} if kind == "http" else {"SessionStart": after}
+    return {"PreToolUse": before, "PostToolUse": after, "PostToolUseFailure": after, **start}
+
+
+def installed(settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The guard's hook before tool calls, None where the settings have none."""
+    events = settings.get("hooks")
+    matchers = events.get("PreToolUse") if isinstance(events, dict) else None
+    for matcher in matchers if isinstance(matchers, list) else ():
+        asked = matcher.get("hooks") if isinstance(matcher, dict) else None
+        for hook in asked if isinstance(asked, list) else ():
+            if _is_ours(hook):
+                return {"matcher": matcher.get("matcher"), **hook}
+    return None
+
+
+def kind_of(hook: dict[str, Any]) -> Kind:
+    """How a hook of the guard reaches it."""
+    if hook.get("type") == "http":
+        return "http"
+    return "alone" if "--decide" in str(hook.get("command")) else "command"
 
 
 def without(settings: dict[str, Any]) -> dict[str, Any]:

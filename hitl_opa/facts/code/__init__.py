@@ -27,6 +27,7 @@ def read_code(
         shell.ledger.opaque(kind, word.text, via)
         shell.ledger.effect("execute", "code", "", place="unknown", via=via, traits=frame.traits, certain=frame.certain)
         return UNREAD
+    shell.ledger.text(word.text)
     if language == "python":
         from hitl_opa.facts.code.python import read_python
 

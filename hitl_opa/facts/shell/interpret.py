@@ -62,6 +62,7 @@ class Shell(World):
         if self.scripts >= MAX_SCRIPTS or self._depth > MAX_NODES:
             self.ledger.opaque("too-large", "scripts nested too deeply", via)
             return UNREAD
+        self.ledger.text(text)
         kept, self.source = self.source, source
         self.scripts += 1
         try:

@@ -58,9 +58,8 @@ planning if {
 	count(input.facts.effects) > 0
 	every e in input.facts.effects {
 		e.verb in ["read", "write"]
-		e.target.place in ["dotfile", "temp"] # temp: a home that is a throw-away one
-		startswith(e.target.real, concat("", [input.context.home, "/.claude/plans/"]))
-		regex.match(`/plans/[^/]+[.]md$`, e.target.real)
+		"plan" in e.traits
+		e.target.place in ["dotfile", "home", "outside", "temp"] # wherever Claude Code keeps its settings, and no stricter
 	}
 }
 

@@ -29,28 +29,29 @@ test_plan_reads_and_talks if {
 
 written(path, place) := mode(fixtures.call("Write", "file", [fixtures.effect("write", "path", path, place)]), "plan")
 
+noted(place) := mode(fixtures.call("Write", "file", [note(place)]), "plan")
+
+note(place) := object.union(fixtures.effect("write", "path", "/home/dev/.claude/plans/a-b.md", place), {"traits": ["plan"]})
+
 test_the_plan_is_written_down if {
-	some r in modes.plans with input as written("/home/dev/.claude/plans/a-b.md", "dotfile")
-	r.rule == "modes.plan-file"
-	r.verdict == "allow"
-	modes.reasons == set() with input as written("/home/dev/.claude/plans/a-b.md", "dotfile")
+	every place in ["dotfile", "home", "outside", "temp"] {
+		some r in modes.plans with input as noted(place)
+		r.rule == "modes.plan-file"
+		r.verdict == "allow"
+		modes.reasons == set() with input as noted(place)
+	}
 	every name in ["default", "acceptEdits", "bypassPermissions", "dontAsk", "auto"] {
-		modes.plans == set() with input as mode(written("/home/dev/.claude/plans/a-b.md", "dotfile"), name)
+		modes.plans == set() with input as mode(noted("dotfile"), name)
 	}
 }
 
 test_nothing_else_is_taken_for_a_plan if {
-	every path in [
-		"/home/dev/.claude/settings.json",
-		"/home/dev/.claude/plans/x/y.md",
-		"/home/dev/.claude/plans/x.sh",
-		"/home/other/.claude/plans/x.md",
-		"/w/.claude/plans/x.md",
-	] {
-		modes.reasons == {plan} with input as written(path, "dotfile")
-		modes.plans == set() with input as written(path, "dotfile")
-	}
-	modes.reasons == {plan} with input as written("/home/dev/.claude/plans/a.md", "guard")
+	modes.reasons == {plan} with input as written("/home/dev/.claude/settings.json", "dotfile")
+	modes.plans == set() with input as written("/home/dev/.claude/settings.json", "dotfile")
+	modes.reasons == {plan} with input as noted("guard")
+	modes.plans == set() with input as noted("guard")
+	two := fixtures.call("Write", "file", [note("dotfile"), fixtures.effect("write", "path", "x", "workspace")])
+	modes.reasons == {plan} with input as mode(two, "plan")
 	modes.reasons == {plan} with input as mode(fixtures.shell([]), "plan")
 }
 

@@ -71,6 +71,19 @@ async def test_the_command_hook(code: Agent, sandbox: Sandbox, serve: Any) -> No
     assert "later" not in sandbox.files()
 
 
+async def test_the_model_is_told_that_it_is_guarded_and_how_long_an_ask_waits(
+    code: Agent, sandbox: Sandbox, serve: Any
+) -> None:
+    (sandbox.cwd / "hitl.yaml").write_text("level: 3\ndurable: true\nattended: 7\n")
+    wired(sandbox)
+    serve(sandbox.cwd)
+    run = await code(tool_use("Bash", command="touch made"))
+    read = json.dumps(run.model.requests[0])
+    assert "judged by a policy (hitl-opa) before it runs" in read
+    assert "waits up to 7 seconds" in read
+    assert [call.ran for call in run.calls] == [True]
+
+
 async def test_the_http_hook(code: Agent, sandbox: Sandbox, serve: Any) -> None:
     new = cli("keys", "new", "code", "--principal", "ada", "--level", "3", "--json", cwd=sandbox.cwd)
     made = json.loads(new.stdout)

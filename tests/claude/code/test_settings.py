@@ -46,6 +46,11 @@ def test_every_call_is_matched_and_a_failure_blocks() -> None:
     assert (hook["url"], hook["onFailure"]) == ("http://h:1/hooks/claude-code", "block")
 
 
+def test_sessions_are_told_where_claude_code_asks_when_they_start() -> None:
+    assert "onFailure" not in OURS["SessionStart"][0]["hooks"][0]  # a session without calls does no harm
+    assert "SessionStart" not in hooks("http", seconds=10, root=Path("/p"), socket=Path("/p/s"), url="http://h:1")
+
+
 def test_everything_else_stays_and_comes_back() -> None:
     new = merged(THEIRS, OURS)
     assert new["hooks"]["PreToolUse"] == [*THEIRS["hooks"]["PreToolUse"], *OURS["PreToolUse"]]

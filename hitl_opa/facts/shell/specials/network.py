@@ -305,6 +305,9 @@ def nc(call: Invocation) -> Stream:
             match = re.match(r"(?i)(?:TCP|UDP|OPENSSL|SSL|SOCKS)[46]?(?:-CONNECT)?:([^:,]+)", word.text)
             if match:
                 shell.ledger.host("send", match[1], via="socat", traits=tuple(sorted({"upload", *traits})))
+            match = re.match(r"(?i)(?:UNIX|GOPEN)(?:-CONNECT|-CLIENT|-SENDTO)?:([^,]+)", word.text)
+            if match:
+                shell.path("write", Word(match[1], False, word.origin), call.frame, via="socat", traits=tuple(traits))
             if re.match(r"(?i)\w+-L(?:ISTEN)?:", word.text):
                 shell.ledger.effect(
                     "configure",

@@ -43,6 +43,31 @@ test_another_programs_database_is_no_record if {
 	self.reasons == set() with input as opened("psql", "write")
 }
 
+reached(type, verb, certain) := fixtures.call("Bash", "shell", [
+	object.union(fixtures.effect(verb, type, "127.0.0.1:8282", "guard"), {"certain": certain}),
+])
+
+test_nobody_decides_over_its_addresses if {
+	every reach in [["host", "send"], ["host", "execute"], ["host", "delete"], ["database", "write"], ["database", "execute"]] {
+		fixtures.ids(self.reasons) == {"self.guard"} with input as reached(reach[0], reach[1], true)
+		fixtures.ids(self.reasons) == {"self.reach"} with input as reached(reach[0], reach[1], false)
+	}
+}
+
+test_looking_at_its_addresses_asks_whatever_the_level if {
+	expected := {{
+		"rule": "self.reach",
+		"verdict": "ask",
+		"risk": "high",
+		"message": "This reaches where the agent's calls are decided or kept: 127.0.0.1:8282.",
+		"remedy": "A person looks at approvals and decides on them.",
+		"floor": true,
+	}}
+	every reach in [["host", "receive"], ["database", "query"]] {
+		self.reasons == expected with input as reached(reach[0], reach[1], true)
+	}
+}
+
 test_a_file_of_somebody_else_is_no_record if {
 	self.reasons == set() with input as fixtures.call("Bash", "shell", [
 		fixtures.effect("read", "path", "app.db", "workspace"),
