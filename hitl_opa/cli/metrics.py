@@ -80,7 +80,7 @@ def metrics(
         return
     trails = _read(db, config, since)
     wanted = _wanted(agent, tool)
-    measures = measure(trails, wanted)
+    measures = measure(trails, filter(wanted, trails))
     found = alerts(measures, load_settings(config).targets)
     if as_json:
         emit(_as_json(measures, found, _grouped(trails, wanted, by)))
@@ -110,11 +110,11 @@ def _wanted(agent: str | None, tool: str | None) -> Callable[[Trail], bool]:
 def _grouped(trails: Trails, wanted: Callable[[Trail], bool], by: str | None) -> dict[str, Measures]:
     if by is None:
         return {}
-    groups: dict[str, set[str]] = defaultdict(set)
+    groups: dict[str, list[Trail]] = defaultdict(list)
     for trail in filter(wanted, trails):
         for name in _BY[by](trail):
-            groups[name].add(trail.id)
-    return {name: measure(trails, lambda t, ids=ids: t.id in ids) for name, ids in sorted(groups.items())}  # type: ignore[misc]
+            groups[name].append(trail)
+    return {name: measure(trails, group) for name, group in sorted(groups.items())}
 
 
 def _show(measures: Measures, found: list[Alert]) -> None:

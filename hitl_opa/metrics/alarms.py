@@ -64,7 +64,7 @@ class Episodes:
 def alarms(trails: Trails, now: float, targets: Mapping[str, Target] | None = None) -> list[Alarm]:
     """What is out of order at ``now`` (seconds since the epoch): numbers outside their targets over `PERIOD`, and
     what tools do that run alone at level 4. Raises ConfigError for a target of no number."""
-    lately = measure(trails, lambda trail: now - PERIOD <= trail.at <= now)
+    lately = measure(trails, (trail for trail in trails if now - PERIOD <= trail.at <= now))
     found = [Alarm(f"metric {a.name}", f"{a.name.replace('_', ' ')}: {a.message}") for a in alerts(lately, targets)]
     return [*found, *_anomalies(trails, now)]
 

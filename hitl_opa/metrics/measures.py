@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -88,9 +88,9 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     load: dict[str, float]
 
 
-def measure(trails: Trails, only: Callable[[Trail], bool] = lambda _: True) -> Measures:
-    """Measure the calls that ``only`` keeps. Canaries count for ``canaries`` and nothing else."""
-    kept = [trail for trail in trails if only(trail)]
+def measure(trails: Trails, kept: Iterable[Trail] | None = None) -> Measures:
+    """Measure those of ``trails`` that are ``kept``, by default all; planted ones count as the fields say."""
+    kept = list(trails if kept is None else kept)
     planted = [t for t in kept if t.canary]
     calls = [t for t in kept if not t.canary]
     asked = [t for t in calls if t.asked_someone]

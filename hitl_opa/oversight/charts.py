@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 220, 48, 44, 28
-_COLOURS = {"allow": "#4c78a8", "ask": "#eeb33b", "deny": "#c0392b", "asked": "currentColor"}
+_COLOURS = {"allow": "#4c78a8", "ask": "#b07d00", "deny": "#c0392b", "asked": "currentColor"}
 _OTHER = "#4c78a8"
+_DASHES = ("none", "6 3", "2 3")
+_NAME = 90  # characters of a name that fit above its bar
 _TICKS = 4
 _MAX_BARS = 62
 
@@ -37,6 +39,58 @@ def columns(title: str, names: Sequence[str], values: Mapping[str, Sequence[int]
     return _svg(title, "".join(parts) + _legend([*values, *(["asked"] if line else [])]))
 
 
+def bars(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
+    """A bar a row, its parts beside each other, its name above it."""
+    kinds = list(dict.fromkeys(kind for _, values in rows for kind in values))
+    top = max([sum(values.values()) for _, values in rows] + [1])
+    parts, y = [], _TOP + 8
+    for name, values in rows:
+        x, total = 8.0, sum(values.values())
+        shown = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+        parts.append(
+            f'<text x="8" y="{y + 10}"><title>{escape(name)}</title>{escape(shown)}</text>'
+            f'<text x="{_WIDTH - 8}" y="{y + 10}" text-anchor="end">{total:,}</text>'
+        )
+        for kind, value in values.items():
+            wide = value / top * (_WIDTH - 16)
+            if value:
+                said = escape(f"{name}: {value} {kind}")
+                parts.append(
+                    f'<rect x="{x:.1f}" y="{y + 15}" width="{wide:.1f}" height="9" '
+                    f'fill="{_COLOURS.get(kind, _OTHER)}"><title>{said}</title></rect>'
+                )
+            x += wide
+        y += 34
+    height = y + 24
+    return _svg(title, "".join(parts) + _legend(kinds, height, 8), height, 8)
+
+
+def lines(title: str, names: Sequence[str], values: Mapping[str, Sequence[float | None]], unit: str) -> str:
+    """A line a kind, each with a dash of its own, over days; what is None is left out."""
+    known = [v for series in values.values() for v in series if v is not None]
+    top = 100 if unit == "%" else _round(max(1, -int(-max(known, default=1))))
+    wide = (_WIDTH - _LEFT - 8) / max(len(names), 1)
+    parts = [_axis(top)]
+    for number, (kind, series) in enumerate(values.items()):
+        points = [
+            f"{_LEFT + (at + 0.5) * wide:.1f},{_y(min(value, top), top):.1f}"
+            for at, value in enumerate(series)
+            if value is not None
+        ]
+        colour, dash = list(_COLOURS.values())[number % 3], _DASHES[number % len(_DASHES)]
+        parts.append(
+            f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{dash}"><title>{escape(kind)}</title></polyline>'
+        )
+        x = _LEFT + 150 * number
+        parts.append(
+            f'<line x1="{x}" x2="{x + 24}" y1="{_HEIGHT - 11}" y2="{_HEIGHT - 11}" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{dash}"/><text x="{x + 30}" y="{_HEIGHT - 7}">{escape(kind)}</text>'
+        )
+    parts.append(_names(names, wide))
+    return _svg(f"{title} ({unit})", "".join(parts))
+
+
 def _grouped(
     names: Sequence[str], values: Mapping[str, Sequence[int]], line: Sequence[int]
 ) -> tuple[Sequence[str], Mapping[str, Sequence[int]], Sequence[int]]:
@@ -55,11 +109,11 @@ def _grouped(
     )
 
 
-def _svg(title: str, body: str) -> str:
+def _svg(title: str, body: str, height: int = _HEIGHT, left: int = _LEFT) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
         f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">'
-        f'<title>{escape(title)}</title><text x="{_LEFT}" y="16" font-weight="600">{escape(title)}</text>{body}</svg>'
+        f'<title>{escape(title)}</title><text x="{left}" y="16" font-weight="600">{escape(title)}</text>{body}</svg>'
     )
 
 
@@ -85,11 +139,11 @@ def _names(names: Sequence[str], wide: float) -> str:
     )
 
 
-def _legend(kinds: Sequence[str]) -> str:
-    parts, x = [], float(_LEFT)
+def _legend(kinds: Sequence[str], height: int = _HEIGHT, left: int = _LEFT) -> str:
+    parts, x = [], float(left)
     for kind in kinds:
-        mark = f'<rect x="{x:.0f}" y="{_HEIGHT - 16}" width="10" height="10" fill="{_COLOURS.get(kind, _OTHER)}"/>'
-        parts.append(f'{mark}<text x="{x + 14:.0f}" y="{_HEIGHT - 7}">{escape(kind)}</text>')
+        mark = f'<rect x="{x:.0f}" y="{height - 16}" width="10" height="10" fill="{_COLOURS.get(kind, _OTHER)}"/>'
+        parts.append(f'{mark}<text x="{x + 14:.0f}" y="{height - 7}">{escape(kind)}</text>')
         x += 30 + 7 * len(kind)
     return "".join(parts) if len(kinds) > 1 else ""
 

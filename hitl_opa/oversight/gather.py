@@ -126,7 +126,7 @@ def gather(
         return trail.agent == agent and trail.at >= start
 
     mine = [trail for trail in trails if wanted(trail) and not trail.canary]
-    measures = measure(trails, wanted)
+    measures = measure(trails, filter(wanted, trails))
     now = max((t.at for t in mine), default=start)
     return Oversight(
         agent=agent,

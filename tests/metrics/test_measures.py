@@ -16,7 +16,7 @@ from hitl_opa.metrics import Measures, Ratio, Spread, Trails, alerts, measure
 
 def measured(book: Book, **only: Any) -> Measures:
     trails = Trails(book.close().records())
-    return measure(trails, lambda t: all(getattr(t, name) == value for name, value in only.items()))
+    return measure(trails, [t for t in trails if all(getattr(t, name) == value for name, value in only.items())])
 
 
 def test_a_call_is_one_trail(book: Book) -> None:

@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hitl_opa.oversight.charts import columns
+from hitl_opa.oversight.charts import bars as horizontal
+from hitl_opa.oversight.charts import columns, lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -46,3 +47,26 @@ def test_any_text_fits() -> None:
     root = ElementTree.fromstring(svg)
     assert root.get("aria-label") == '<a> & "b"'
     assert bars(svg)[0][2] == "<c>: 1 <d>"
+
+
+def test_bars_are_to_scale_and_say_how_many() -> None:
+    svg = horizontal("T", [("a", {"allow": 6, "deny": 2}), ("<b>" * 50, {"allow": 4})])
+    root = ElementTree.fromstring(svg)
+    wide = {
+        t.text: float(r.get("width", "")) for r in root.iter(f"{SVG}rect") if (t := r.find(f"{SVG}title")) is not None
+    }
+    assert wide["a: 6 allow"] == pytest.approx(3 * wide["a: 2 deny"], abs=0.2)
+    assert wide["a: 6 allow"] == pytest.approx(1.5 * wide[f"{'<b>' * 50}: 4 allow"], abs=0.2)
+    texts = ["".join(t.itertext()) for t in root.iter(f"{SVG}text")]
+    assert {"8", "4"} <= set(texts)
+    assert all(len(text) <= 90 + len("<b>" * 50) for text in texts)
+
+
+def test_lines_leave_out_what_is_not_known_and_never_leave_the_chart() -> None:
+    svg = lines("T", ["a", "b", "c"], {"x": [50.0, None, 100.0], "y": [None, None, None], "z": [500.0, 0.0, 0.0]}, "%")
+    points = [line.get("points", "").split() for line in ElementTree.fromstring(svg).iter(f"{SVG}polyline")]
+    assert [len(line) for line in points] == [2, 0, 3]
+    assert float(points[0][0].split(",")[1]) == pytest.approx((28 + 176) / 2, abs=0.2)
+    assert points[2][0].split(",")[1] == points[0][1].split(",")[1] == "28.0"
+    dashes = {line.get("stroke-dasharray") for line in ElementTree.fromstring(svg).iter(f"{SVG}polyline")}
+    assert len(dashes) == 3

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.audit import AuditLog
-from hitl_opa.autonomy import climb
+from hitl_opa.autonomy import Standing, climb
 from hitl_opa.config import Config
 from hitl_opa.errors import ApprovalError
 from hitl_opa.metrics import Measures, Ratio, Trail, Trails, alerts, measure
-from hitl_opa.oversight.charts import columns
-from hitl_opa.server.inbox.pages import Pages
+from hitl_opa.server.inbox.figures import by_day, by_group
+from hitl_opa.server.inbox.pages import Pages, shown
 from hitl_opa.server.inbox.visitor import Visitor, Visitors
 
 DAY = 86_400.0
@@ -68,7 +66,7 @@ class Overview:
 
     async def autonomy(self, _: Request, visitor: Visitor) -> Response:
         """The ladder."""
-        found = await asyncio.to_thread(lambda: climb(self._read(), self._visitors.now(), self._config.autonomy))
+        found = await asyncio.to_thread(self._climbed)
         return self._pages.page(
             "autonomy.html", visitor, here="/inbox/autonomy", standings=found, earn=self._config.autonomy.earn
         )
@@ -93,22 +91,27 @@ class Overview:
         return RedirectResponse(f"/inbox/grants?said={'Revoked.' if done else 'It was over already.'}", 303)
 
     def _read(self) -> Trails:
+        self._trails.extend(self._audit.records(after=self._trails.last))
+        return self._trails
+
+    def _climbed(self) -> list[Standing]:
         with self._lock:
-            self._trails.extend(self._audit.records(after=self._trails.last))
-            return self._trails
+            return climb(self._read(), self._visitors.now(), self._config.autonomy)
 
     def _measured(self, by: str, days: int, agent: str) -> dict[str, Any]:
-        trails = self._read()
-        since = self._visitors.now() - days * DAY
-        kept = [t for t in trails if t.at >= since and agent in ("", t.agent)]
-        ids = {t.id for t in kept}
-        whole = measure(trails, lambda t: t.id in ids)
-        groups: dict[str, set[str]] = defaultdict(set)
-        for trail in kept:
-            for name in _BY[by](trail):
-                groups[name].add(trail.id)
-        rows = [(name, measure(trails, lambda t, g=group: t.id in g)) for name, group in groups.items()]  # type: ignore[misc]
-        rows.sort(key=lambda row: -row[1].calls)
+        with self._lock:  # what is read on meanwhile must not change what is counted
+            trails = self._read()
+            since = self._visitors.now() - days * DAY
+            kept = [t for t in trails if t.at >= since and agent in ("", t.agent)]
+            whole = measure(trails, kept)
+            groups: dict[str, list[Trail]] = defaultdict(list)
+            for trail in kept:
+                for name in _BY[by](trail):
+                    groups[name].append(trail)
+            rows = [(name, measure(trails, group)) for name, group in groups.items()]
+            figures, by_date = by_day(trails, kept)
+        rows = [row for row in rows if row[1].calls or row[1].catches]
+        rows.sort(key=lambda row: (-row[1].calls, row[0]))
         return {
             "days": days,
             "agent": agent,
@@ -117,9 +120,11 @@ class Overview:
                 (n.replace("_", " "), words, percent(getattr(whole, n)), getattr(whole, n)) for n, words in RATES
             ],
             "outside": {a.name.replace("_", " "): a.message for a in alerts(whole, self._config.targets)},
-            "rows": [_row(name, measures) for name, measures in rows[:MOST]],
+            "rows": [_row(by, name, measures) for name, measures in rows[:MOST]],
             "more": max(0, len(rows) - MOST),
-            "chart": _chart(kept),
+            "figures": figures,
+            "groups_figure": by_group(f"Calls by {by}", rows, shown),
+            "by_date": by_date[:MOST],
         }
 
 
@@ -128,7 +133,7 @@ def percent(ratio: Ratio) -> str:
     return "-" if ratio.value is None else f"{ratio.value * 100:.1f} %"
 
 
-def _row(name: str, measures: Measures) -> list[str]:
+def _row(by: str, name: str, measures: Measures) -> list[str]:
     times = measures.resolution
     return [
         name,
@@ -137,17 +142,5 @@ def _row(name: str, measures: Measures) -> list[str]:
         percent(measures.override),
         percent(measures.rubber_stamp),
         f"{times.p50:.0f} s" if times.n else "-",
+        *([percent(measures.catches.get(name, Ratio()))] if by == "reviewer" else []),
     ]
-
-
-def _chart(trails: list[Trail]) -> Markup:
-    """Calls a day, by verdict, and how many people were asked about."""
-    days: dict[str, Counter[str]] = defaultdict(Counter)
-    for trail in trails:
-        day = datetime.fromtimestamp(trail.at, UTC).date().isoformat()
-        days[day][trail.verdict] += 1
-        days[day]["asked"] += trail.asked_someone
-    names = sorted(days)
-    values = {kind: [days[day][kind] for day in names] for kind in ("allow", "ask", "deny")}
-    # drawn by our own code from numbers and dates alone, everything else escaped there
-    return Markup(columns("Calls a day", names, values, [days[day]["asked"] for day in names]))  # noqa: S704

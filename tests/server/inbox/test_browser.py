@@ -208,6 +208,20 @@ def test_the_queue_follows_without_reload(visit: Any, tmp_path: Path) -> None:
     assert page.locator("li", has_text="build/new").count() == 1
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts(visit: Any, site: str, javascript: bool, scheme: Any) -> None:
+    page = visit(java_script_enabled=javascript, color_scheme=scheme)
+    page.goto(f"{site}/effectiveness")
+    drawn, plotted = page.locator("figure.chart > svg"), page.locator("figure.chart canvas")
+    assert (drawn.count(), plotted.count()) == ((1, 3) if javascript else (4, 0))
+    if javascript:
+        page.locator(".u-over").first.hover()
+        assert "ask6" in "".join(page.locator(".u-legend").first.inner_text().split())
+    page.locator("summary", has_text="day by day").click()
+    assert page.get_by_role("cell", name="100.0 %").count() >= 1
+
+
 PAGES = ["", "/history", "/sessions", "/sessions/s1", "/account", "/login", "/effectiveness", "/autonomy", "/grants"]
 
 
