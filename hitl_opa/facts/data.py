@@ -24,6 +24,8 @@ class Act(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ``trait``   only adds ``traits`` to the other effects of the call
     ``none``    the word means nothing to us
     ``inform``  the whole call only reports: nothing else of it has an effect
+    ``alone``   what follows counts only where the call names nothing else
+    ``maybe``   the word is an operand where the call has no other
     ``operands``  from now on operands have the path role ``verb`` instead of their own
     ``run``     the word is code: ``type`` says how (``argv``, ``shell``, ``script``, ``code``, ``sql``, ``sqlfile``,
                 ``opaque``), ``place`` in which language or as which opaque kind

@@ -15,10 +15,12 @@ import yaml
 
 from hitl_opa.facts import vocabulary as words
 from hitl_opa.facts.data import Act, Acts, Data, Names, Places, Program, SecretPattern, Tool
+from hitl_opa.facts.shell.options import takes_back
 from hitl_opa.facts.shell.specials import TABLE
 
 HERE = Path(__file__).parent
 TARGET = HERE / "programs.json"
+MANY = 8  # programs of one entry, beyond which a letter means different things to them
 _KEYS = {
     "does",
     "operands",
@@ -54,7 +56,7 @@ def act(text: str, where: str) -> Act:
     if not plain:
         return Act("trait", traits=traits)
     head, rest = plain[0], plain[1:]
-    if head in ("none", "value", "inform"):
+    if head in ("none", "value", "inform", "alone"):
         return Act("none" if head == "value" else head, traits=traits)
     if head in ("operands", "all"):
         return Act("operands", verb=rest[0], type=head, traits=traits)
@@ -141,6 +143,25 @@ def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = Fals
     )
 
 
+def wary(made: Program) -> Program:
+    """The entry of many programs: a letter that takes effects back does so only where nothing else is named, and the
+    value of a letter is a file that is read where no other is named (``cut -c 1``, but ``od -c file``).
+    """
+    reads = bool(made.operands) and any(a.kind == "path" and a.verb == "read" for a in made.operands[0])
+    return msgspec.structs.replace(
+        made,
+        options={
+            name: (Act("maybe"),) if reads and not found and len(name) == 2 else found
+            for name, found in made.options.items()
+        },
+        flags={
+            name: (Act("alone"), *found) if len(name) == 2 and takes_back(found) else found
+            for name, found in made.flags.items()
+        },
+        subs={name: wary(sub) for name, sub in made.subs.items()},
+    )
+
+
 def merged(entry: dict[str, Any], where: str, entries: dict[str, Any]) -> dict[str, Any]:
     """The entry with that of ``like`` below it; maps are merged, everything else replaced."""
     base_name = entry.get("like")
@@ -189,7 +210,8 @@ def read_programs() -> dict[str, Any]:
             found.append((file.name, listed[0], listed[1:]))
     out: dict[str, Any] = {}
     for file_name, first, others in found:
-        out[first] = program(entries[first], f"{file_name}: {first}", entries, top=True)
+        made = program(entries[first], f"{file_name}: {first}", entries, top=True)
+        out[first] = wary(made) if len(others) >= MANY else made
         out.update(dict.fromkeys(others, first))
     return dict(sorted(out.items()))
 

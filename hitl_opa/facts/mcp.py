@@ -7,6 +7,7 @@ are passed on as claims and change no fact here.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from typing import Any
@@ -55,6 +56,9 @@ _SQL_INSIDE = re.compile(
 )
 
 
+_PROPOSALS = frozenset({"create", "open", "update", "add", "comment", "edit"})
+
+
 def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) -> Mcp:
     """Server, tool and claims of an ``mcp__server__tool`` name; the claims alone for other names."""
     server, name = split(tool)
@@ -86,7 +90,7 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     title = name or tool
     words = [w for w in names.parts(title) if not w.isdigit()]
     data = load().names
-    kind, at = _kind(words, data.verbs)
+    kind, _ = _kind(words, data.verbs)
     objects = {data.objects.get(w, "") for w in words} - {""}
     fields = _fields(arguments, data.fields)
     if len(fields) > MAX_FIELDS:
@@ -106,13 +110,17 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     if kind == "query" and ("secret" in objects or " ".join(words).endswith(_SECRETS)):
         kind = "secret"
     value = title if not server else f"{server}/{title}"
-    _effect(ledger, kind, objects, place, value, title, traits, touched)
-    del at
+    _effect(ledger, kind, objects, place, value, title, traits, touched, _part(kind, words))
 
 
 def _kind(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
     """The class of the first word that has one, unless a later word is stronger (``get_or_create``)."""
-    found = [(verbs[w], i) for i, w in enumerate(words) if w in verbs]
+    pairs = [*(f"{a}_{b}" for a, b in itertools.pairwise(words)), ""]
+    found = [
+        (verbs.get(p) or verbs[w], i)
+        for i, (w, p) in enumerate(zip(words, pairs, strict=True))
+        if {w, p} & verbs.keys()
+    ]
     if not found:
         return "", -1
     first = found[0]
@@ -120,6 +128,16 @@ def _kind(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
         if i > 0 and words[i - 1] in ("and", "or", "then") and kind != "query":
             return kind, i
     return first
+
+
+def _part(kind: str, words: list[str]) -> str:
+    """The part of a repository that a tool proposes something to, which a person looks at before it counts."""
+    if kind != "write" or not _PROPOSALS & set(words):
+        return ""
+    pairs = set(itertools.pairwise(words))
+    if pairs & {("pull", "request"), ("merge", "request")}:
+        return "pull-request"
+    return "issue" if "issue" in words else ""
 
 
 def _chosen(kind: str, fields: list[tuple[str, Any, str]], verbs: dict[str, str]) -> str:
@@ -233,7 +251,7 @@ def _arguments(
                 shell.path(verb, Word(text, any(c in text for c in "*?")), frame, via=title)
                 touched.add("path")
             elif field == "path" and _path_like(text):
-                verb = {"delete": "delete", "query": "read", "secret": "read"}.get(
+                verb = {"delete": "delete", "query": "read", "secret": "read", "upload": "read"}.get(
                     kind, "write" if kind in ("write", "publish", "") else "read"
                 )
                 low = key.lower()
@@ -249,7 +267,13 @@ def _arguments(
                 ledger.url("receive", text, via=title, traits=("download",))
                 touched.add("url")
             elif field == "url" and ("://" in text or "." in text) and " " not in text:
-                verb = "send" if kind in ("send", "write", "publish", "run") and "webhook" in key.lower() else "receive"
+                if text[:11].lower() == "javascript:":
+                    ledger.opaque("inline-code", text, title)
+                verb = (
+                    "send"
+                    if kind in ("send", "write", "publish", "run", "upload") and "webhook" in key.lower()
+                    else "receive"
+                )
                 ledger.url(verb, text, via=title, traits=("upload",) if verb == "send" else ("download",))
                 touched.add("url")
             elif field == "sql" and (_sql_like(text) or key.lower().startswith("sql")):
@@ -326,6 +350,7 @@ def _effect(
     title: str,
     traits: set[str],
     touched: set[str],
+    part: str,
 ) -> None:
     if touched & {"sql", "command"} and kind in ("query", "run", ""):
         return
@@ -339,6 +364,12 @@ def _effect(
     if kind == "":
         ledger.opaque("unknown-program", value, title)
         ledger.effect("execute", "remote", value, place="unknown", via=title)
+        return
+    if kind == "upload":
+        ledger.effect("send", "remote", value, place=place, via=title, traits=("upload",))
+        return
+    if kind == "run" and "checks" in objects and place != "production":
+        ledger.effect("execute", "code", value, place="workspace", via=title)
         return
     if kind == "run":
         if "code" not in touched:
@@ -369,6 +400,9 @@ def _effect(
         return
     if kind == "stop":
         ledger.effect("stop", "remote", value, place=place, via=title)
+        return
+    if part and place != "production":
+        ledger.effect("publish", "remote", value, place=part, via=title)
         return
     if "path" not in touched:
         ledger.effect("write", "remote", value, place=place, via=title, traits=tuple(sorted(traits)))

@@ -29,6 +29,8 @@ def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
     elif how == "first":
         candidates = candidates[:1]
     verbs, nouns = load().names.verbs, load().names.groups["nouns"]
+    plain = load().names.groups["asks"]
+    asks: tuple[Act | None, int] = None, -1
     for i, word in candidates:
         low = word.lower()
         if low in skip and i + 1 < len(words):
@@ -39,15 +41,18 @@ def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
             and any(verbs.get(w.lower()) and w.lower() not in nouns for w in words[i + 1 : i + 3])
         ):
             continue
-        pieces = re.split(r"[-:.]", low)
+        pieces = [low] if asks[0] is not None else re.split(r"[-:.]", low)
         kind = verbs.get(low) or verbs.get(pieces[0])
         if kind is None and how == "any" and len(pieces) > 1:
             kind = verbs.get(pieces[-1])
             if kind == "query" and pieces[-1] not in load().names.groups["asks"]:
                 kind = None
-        if kind:
-            return remote_act(kind, place), i
-    return None, -1
+        if kind == "query" and how == "any" and low not in plain and i < 2:
+            # "compute droplet delete": a word that may be the name of a part yields to what is done with it
+            asks = asks if asks[0] is not None else (remote_act(kind, place), i)
+        elif kind:
+            return (remote_act(kind, place), i) if kind not in ("query", "local") or asks[0] is None else asks
+    return asks
 
 
 def only_asks(words: list[str]) -> bool:
@@ -69,6 +74,7 @@ _REMOTE = {
     "write": ("configure", ()),
     "run": ("execute", ()),
     "send": ("send", ("upload",)),
+    "upload": ("send", ("upload",)),
     "spend": ("spend", ()),
     "publish": ("publish", ()),
     "grant": ("configure", ()),

@@ -37,6 +37,11 @@ def read_code(
 
         read_awk(shell, frame, word)
         return UNREAD
+    if language == "gdb":
+        from hitl_opa.facts.code.gdb import read_gdb
+
+        read_gdb(shell, frame, word, via)
+        return UNREAD
     if language == "powershell":
         from hitl_opa.facts.code.powershell import read_powershell
 

@@ -32,7 +32,7 @@ _INDEXES = frozenset({"registry", "pinned", "loopback"})
 # Options and variables that say which environment is meant, what they reach, and how production is called.
 _WHERE = frozenset(
     {"--context", "--kube-context", "-n", "--namespace", "--profile", "--cluster", "--env", "--environment", "--stage",
-     "--project", "--subscription", "--target", "-chdir", "-var-file", "--stack", "--workspace"}
+     "--project", "--subscription", "--target", "--database", "-chdir", "-var-file", "--stack", "--workspace"}
 )  # fmt: skip
 _STAGED = {"remote": ("cluster", "cloud", "service"), "database": ("", "unknown")}
 _STAGES = ("RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV", "DJANGO_ENV", "DEPLOY_ENV", "DEPLOY_ENVIRONMENT")
@@ -319,12 +319,13 @@ class Invocation:
             verb, act.type, value, place=place, via=self.via, traits=marks, certain=certain or not word
         )
 
-    def _live(self) -> bool:
-        """Whether an option names a production environment."""
+    def _live(self, *where: str) -> bool:
+        """Whether an option, or one of those given, names a production environment."""
+        names = frozenset(where) or _WHERE
         last = ""
         for arg in self.args:
             name, eq, value = arg.text.partition("=")
-            if (last in _WHERE and _LIVE.search(arg.text)) or (eq and name in _WHERE and _LIVE.search(value)):
+            if (last in names and _LIVE.search(arg.text)) or (eq and name in names and _LIVE.search(value)):
                 return True
             last = arg.text
         return False
@@ -351,6 +352,12 @@ class Invocation:
             foreign = bool(self.via in _NPM and _REPOSITORY.match(text))
             if address:
                 foreign = bool(address[1]) or read_url(address[0], self.shell.ledger.pinned).place not in _INDEXES
+            elif text[:1] in "./~" and "/" in text:
+                at = self.shell.ledger.paths.locate(text, self.frame.cwd)
+                if not at.inside and (at.place in ("temp", "unknown") or text[0] in "/~"):
+                    self.shell.ledger.effect(
+                        "execute", "code", text, place="unknown", real=at.real, via=self.via, traits=traits
+                    )
             if foreign:
                 self.shell.ledger.effect(
                     "execute", "code", text, place="remote", via=self.via, traits=traits, certain=self.frame.certain
@@ -372,6 +379,8 @@ class Invocation:
                 self.shell.ledger.effect(
                     "execute", "remote", f"{name}={stage.text}", place="production", via=self.via, traits=traits
                 )
+        if self._live("--database"):
+            self.shell.ledger.effect("execute", "database", value, place="production", via=self.via, traits=traits)
         self.shell.ledger.effect(
             "execute",
             "code",

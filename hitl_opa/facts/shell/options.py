@@ -6,6 +6,7 @@ from hitl_opa.facts.data import Act, Acts, Program
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.words import Word
 
+ASKS = frozenset({"read", "query", "receive"})  # verbs that change nothing
 _OFF = frozenset({"false", "none", "no", "off", "0"})
 
 
@@ -13,10 +14,12 @@ class Reading:
     """The result of parsing: acts with their words, operands, traits, and the subcommands passed."""
 
     __slots__ = (
+        "alone",
         "flags",
         "found",
         "inform",
         "level",
+        "maybe",
         "operands",
         "path",
         "rest",
@@ -33,7 +36,9 @@ class Reading:
         self.traits: set[str] = set()
         self.flags: set[str] = set()  # every option seen, without its value
         self.words: list[Word] = []  # operands that come before the first one that is no plain word
+        self.alone: list[Acts] = []  # flags that count only where the call names nothing else
         self.inform = False
+        self.maybe: list[Word] = []  # values of letters that some programs do not have
         self.role: Act | None = None
         self.level = program
         self.subs: list[str] = []
@@ -88,6 +93,10 @@ def parse(program: Program, args: list[Word]) -> Reading:
             out.operands.append(word)
             continue
         i = _option(text, word, args, i, levels, style, out)
+    if not out.operands and not out.rest:
+        out.operands = out.maybe
+        for acts in out.alone:
+            _add(acts, None, out)
     if any(word.text[:8] in ("--no-dry", "--no_dry") for word in args):
         out.traits.discard("dry-run")
     return out
@@ -97,9 +106,6 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
     if text[:2] == "--" or style == "single":
         name, eq, value = text.partition("=")
         acts, takes = _look(levels, name, style)
-        if acts is None and style == "colon" and ":" in name:
-            name, eq, value = text.partition(":")
-            acts, takes = _look(levels, name, style)
         out.flags.add(name)
         if acts is None:
             return i
@@ -121,11 +127,21 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
         if not _only_tries(acts) or _sure("", args, i, levels, style):
             _add(acts, None, out)
         return i
+    return _cluster(text, word, args, i, levels, style, out)
+
+
+def _cluster(text: str, word: Word, args: list[Word], i: int, levels: list[Program], style: str, out: Reading) -> int:
+    """``-xvf``: one flag a letter. What takes effects back counts only where every letter is known: else it is one
+    long option with one dash (``-setremotelogin``), or means something that nobody has described.
+    """
+    less: list[Acts] = []
+    known = True
     for j in range(1, min(len(text), 64)):
         name = text[0] + text[j]
         out.flags.add(name)
         acts, takes = _look(levels, name, style)
         if acts is None:
+            known = False
             continue
         if takes:
             rest = text[j + 1 :]
@@ -134,9 +150,21 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
             elif i < len(args):
                 _add(acts, args[i], out)
                 i += 1
-            return i
+            break
+        if takes_back(acts):
+            less.append(acts)
+        else:
+            _add(acts, None, out)
+    for acts in less if known else ():
         _add(acts, None, out)
     return i
+
+
+def takes_back(acts: Acts) -> bool:
+    return any(
+        act.kind in ("inform", "drop") or "dry-run" in act.traits or (act.kind == "operands" and act.verb in ASKS)
+        for act in acts
+    )
 
 
 def _only_tries(acts: Acts) -> bool:
@@ -179,14 +207,23 @@ def _look(levels: list[Program], name: str, style: str) -> tuple[Acts | None, bo
             flags = [k for k in level.flags if k.startswith(name)]
             options = [k for k in level.options if k.startswith(name)]
             if len(flags) + len(options) == 1:
-                return (level.options[options[0]], True) if options else (level.flags[flags[0]], False)
+                if options:
+                    return level.options[options[0]], True
+                found = level.flags[flags[0]]
+                return (None if takes_back(found) else found), False  # "--cask" is not "--caskroom"
     return None, False
 
 
 def _add(acts: Acts, value: Word | None, out: Reading) -> None:
+    if acts and acts[0].kind == "alone":
+        out.alone.append(acts[1:])
+        return
     for act in acts:
         if act.kind == "trait":
             out.traits.update(act.traits)
+        elif act.kind == "maybe":
+            if value is not None:
+                out.maybe.append(value)
         elif act.kind == "inform":
             out.inform = True
         elif act.kind == "operands":

@@ -36,7 +36,9 @@ class World:
                 )
             index = int(name[:6])
             return Word("") if index > len(args) else args[index - 1] if index else Word(frame.title)
-        if name in ("#", "?", "$", "!", "RANDOM", "SECONDS", "LINENO", "UID", "EUID", "PPID", "BASHPID"):
+        if name == "!":
+            return Word(UNKNOWN, False, frozenset({"job"}))  # what this shell started
+        if name in ("#", "?", "$", "RANDOM", "SECONDS", "LINENO", "UID", "EUID", "PPID", "BASHPID"):
             return Word("1")
         if name == "PWD":
             return Word(frame.cwd or UNKNOWN)

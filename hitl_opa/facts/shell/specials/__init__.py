@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import Frame, Stream
 from hitl_opa.facts.shell.specials import (
+    buckets,
     build,
     containers,
     files,
@@ -17,6 +18,7 @@ from hitl_opa.facts.shell.specials import (
     git_refs,
     many,
     network,
+    processes,
     runners,
     services,
     wrappers,
@@ -28,7 +30,10 @@ Special = Callable[[Invocation], Stream | None]
 TABLE: dict[str, Special] = {
     "awk": filters.awk,
     "cat": filters.cat,
+    "ls": filters.ls,
     "decode": filters.decode,
+    "ed": filters.ed,
+    "pager": filters.pager,
     "passthrough": filters.passthrough,
     "sed": filters.sed,
     "tr": filters.tr,
@@ -45,7 +50,8 @@ TABLE: dict[str, Special] = {
     "dd": files.dd,
     "find": find.find,
     "tar": files.tar,
-    "kill": files.kill,
+    "kill": processes.kill,
+    "killall": processes.killall,
     "tee": files.tee,
     "ln": files.link,
     "crontab": files.crontab,
@@ -59,6 +65,7 @@ TABLE: dict[str, Special] = {
     "ssh": wrappers.ssh,
     "container-copy": containers.container_copy,
     "container": containers.container,
+    "debugger": runners.debugger,
     "busybox": runners.busybox,
     "kubectl-exec": containers.kubectl_exec,
     "make": build.make,
@@ -80,6 +87,7 @@ TABLE: dict[str, Special] = {
     "gh-api": services.gh_api,
     "gh-merge": services.gh_merge,
     "curl": network.curl,
+    "bucket-copy": buckets.copy,
     "copy": network.copy,
     "nc": network.nc,
     "redis": services.redis,

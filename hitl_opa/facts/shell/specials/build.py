@@ -27,6 +27,8 @@ def make(call: Invocation) -> Stream:
     )
     settings = {w.text.partition("=")[0]: w.text.partition("=")[2] for w in reading.operands if "=" in w.text}
     targets = [w.text for w in reading.operands if "=" not in w.text]
+    if "SHELL" in settings:
+        shell.run([Word(settings["SHELL"]), Word("-c"), Word(":")], inner, UNREAD)
     evaluated = _value(call.args, ("--eval",))
     if evaluated is not None:
         _recipes(call, inner, evaluated.text, targets, settings, certain=True)

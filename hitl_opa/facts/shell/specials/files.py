@@ -182,40 +182,6 @@ def _next(args: list[Word], i: int) -> str:
     return args[i + 1].text if i + 1 < len(args) else ""
 
 
-def kill(call: Invocation) -> Stream:
-    shell, frame = call.shell, call.frame
-    pids = [w for w in call.args if not re.fullmatch(r"-[A-Za-z0-9]+|--\w+(=\w+)?|[A-Z]{3,}", w.text) or w.text == "-1"]
-    if any(w.text in ("-l", "-L", "--list", "--table") for w in call.args):
-        return UNREAD
-    texts = [w.text for w in call.args]
-    everything = (len(texts) > 1 and texts[-1] == "-1") or "-1" in list(texts[1:])
-    if texts == ["-0"] or "-0" in texts[:1]:
-        shell.ledger.effect(
-            "read", "process", " ".join(w.text for w in pids), place="own", via="kill", traits=frame.traits
-        )
-        return UNREAD
-    critical = any(w.text == "1" for w in pids)
-    place = (
-        "all"
-        if everything or critical
-        else "unknown"
-        if any(not w.known and not w.origin & {"job"} for w in pids)
-        else "own"
-    )
-    if not pids:
-        return UNREAD
-    shell.ledger.effect(
-        "stop",
-        "process",
-        " ".join(w.text for w in pids)[:200],
-        place=place,
-        via="kill",
-        traits=tuple(sorted({*frame.traits, *(("all",) if everything else ())})),
-        certain=frame.certain,
-    )
-    return UNREAD
-
-
 def tee(call: Invocation) -> Stream:
     traits = ("append",) if call.reading.flags & {"-a", "--append"} else ("overwrite",)
     for word in call.reading.operands:

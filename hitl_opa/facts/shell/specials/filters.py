@@ -47,10 +47,43 @@ def cat(call: Invocation) -> Stream:
     return Stream(source.text, source.origin | call.origin)
 
 
+def ls(call: Invocation) -> Stream:
+    """Prints the names that its patterns stand for; of a folder, names that are not known."""
+    out = call.apply()
+    names = [w.text for w in call.reading.operands if w.glob]
+    return Stream("\n".join(names), out.origin | {"listing"}) if names else Stream(None, out.origin)
+
+
 def passthrough(call: Invocation) -> Stream:
     """The output holds some of the input: unknown text of the same origin."""
     out = call.apply()
     return Stream(None, out.origin | call.stdin.origin)
+
+
+def pager(call: Invocation) -> Stream:
+    """``less`` and ``more``: they show files, and run as a command of theirs what stands behind ``+``."""
+    for word in call.args:
+        found = re.match(r"\++[^/?]*?[!|#]\s*(.+)", word.text) if word.text[:1] == "+" else None
+        if found:
+            call.shell.script(found[1].replace(UNKNOWN, "${__}"), call.frame.within(call.via), via=call.via)
+    call.reading.operands = [w for w in call.reading.operands if w.text[:1] != "+"]
+    return passthrough(call)
+
+
+def ed(call: Invocation) -> Stream:
+    """A line editor: its commands come on stdin, and some of them run a shell or write elsewhere."""
+    out = call.apply()
+    if call.stdin.text is None:
+        return out
+    frame = call.frame.within(call.via)
+    for line in call.stdin.text.split("\n"):
+        command = re.match(r"[\d,.$%;/\w]*?(?P<verb>[rewWE]?)\s*!(?P<text>.+)", line)
+        target = re.match(r"[\d,.$%;]*[wW]q?\s+(?P<path>[^!\s].*)", line)
+        if command:
+            call.shell.script(command["text"].replace(UNKNOWN, "${__}"), frame, via=call.via)
+        elif target:
+            call.shell.path("write", Word(target["path"]), frame, via=call.via)
+    return out
 
 
 def rev(call: Invocation) -> Stream:

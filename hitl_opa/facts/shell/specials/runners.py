@@ -158,8 +158,6 @@ def interpreter(call: Invocation) -> Stream:
         )
     out = UNREAD
     ran = False
-    in_place = [w for a, w in reading.found if a.kind == "operands"]
-    del in_place
     for act, word in reading.found:
         if act.kind == "run" and word is not None and act.type == "code":
             ran = True
@@ -203,6 +201,14 @@ def interpreter(call: Invocation) -> Stream:
         )
         return UNREAD
     return code.piped(call.shell, inner, language, call.stdin, call.via)
+
+
+def debugger(call: Invocation) -> Stream:
+    """gdb and lldb: a program to look into, and commands from options or from stdin."""
+    out = call.apply()
+    if call.stdin is not UNREAD:
+        code.piped(call.shell, call.frame.within(call.via), "gdb", call.stdin, call.via)
+    return out
 
 
 def _module(call: Invocation, word: Word) -> Stream:

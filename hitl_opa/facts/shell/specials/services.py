@@ -152,6 +152,11 @@ _REDIS_READ = frozenset(
 _REDIS_DROP = frozenset({"FLUSHALL", "FLUSHDB", "SHUTDOWN", "DEBUG", "SWAPDB"})
 
 
+_REDIS_LOOKS = frozenset(
+    {"--scan", "--bigkeys", "--memkeys", "--hotkeys", "--stat", "--latency", "--latency-history", "--latency-dist"}
+)
+
+
 def redis(call: Invocation) -> Stream:
     words = [w.text for w in (call.reading.rest or call.reading.operands)]
     shell, frame = call.shell, call.frame
@@ -170,7 +175,7 @@ def redis(call: Invocation) -> Stream:
         )
     elif command in ("EVAL", "EVALSHA", "SCRIPT", "FUNCTION", "FCALL"):
         verb, extra = "execute", set()
-    elif command in _REDIS_READ:
+    elif command in _REDIS_READ or (not command and call.reading.flags & _REDIS_LOOKS):
         verb, extra = "query", set()
     elif not command:
         verb, extra = "execute", {"interactive"}
