@@ -17,7 +17,7 @@ from hitl_opa.guard import Guard
 from hitl_opa.model import ToolCall
 
 FILES = sorted(Path(__file__).with_name("unseen").glob("*.txt"))
-HOME = "/home/dev"
+PLACE = {"cwd": "/home/dev/project", "workspace": "/home/dev/project", "home": "/home/dev"}
 
 
 def lines(file: Path) -> list[str]:
@@ -32,14 +32,9 @@ def test_file(file: Path) -> None:
     for line in lines(file):
         if file.stem.startswith("calls"):
             tool, _, text = line.partition(" ")
-            call = ToolCall(
-                tool=tool, input=json.loads(text), cwd=f"{HOME}/project", workspace=f"{HOME}/project", home=HOME
-            )
+            call = ToolCall(tool=tool, input=json.loads(text), **PLACE)
         else:
-            command = line.replace("⏎", "\n")
-            call = ToolCall(
-                tool="Bash", input={"command": command}, cwd=f"{HOME}/project", workspace=f"{HOME}/project", home=HOME
-            )
+            call = ToolCall(tool="Bash", input={"command": line.replace("⏎", "\n")}, **PLACE)
         verdict = guard.decide_sync(call).verdict.value
         if (verdict == "allow") != runs:
             wrong.append(f"{verdict}: {line}")
