@@ -29,6 +29,18 @@ class Standings:
             rows = connection.execute(sql.select(AUTONOMY).where(mine | (AUTONOMY.c.agent == _FROZEN))).all()
         return {r.risk: r.level for r in rows if r.agent != _FROZEN}, any(r.agent == _FROZEN for r in rows)
 
+    def all(self) -> dict[tuple[str, str, str], int]:
+        """The level of each (agent, tool, risk) that has earned one: the lowest of its versions, 1 while all is frozen."""
+        found: dict[tuple[str, str, str], int] = {}
+        with self._store.reading() as connection:
+            rows = connection.execute(sql.select(AUTONOMY)).all()
+        frozen = any(row.agent == _FROZEN for row in rows)
+        for row in rows:
+            key = (row.agent, row.tool, row.risk)
+            if row.agent != _FROZEN:
+                found[key] = 1 if frozen else min(row.level, found.get(key, row.level))
+        return found
+
     def act(self, action: str, by: str, now: float, **about: Any) -> None:
         """Put what a person did on the record (`hitl_opa.metrics.Act`); freezing holds from here on."""
         event = Event(kind=Kind.NOTE, reviewer=by, extra={"autonomy": {"action": action, "by": by, **about}})

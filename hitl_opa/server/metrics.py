@@ -38,5 +38,6 @@ class Metrics:
                 501, "not-installed", f"metrics need the extra: pip install 'hitl-opa[metrics]' ({error})"
             ) from None
         if self._exposition is None:
-            self._exposition = Exposition(self._guard.audit)
+            standings = self._guard.standings
+            self._exposition = Exposition(self._guard.audit, None if standings is None else standings.all)
         return Response(await asyncio.to_thread(self._exposition.text), media_type=CONTENT_TYPE)
