@@ -12,6 +12,9 @@ from hitl_opa.approvals.terms import Terms
 CATEGORIES = ("classification-miss", "missing-context", "tool-failure", "policy-violation")
 """What a reviewer may say was wrong with a call that they reject or edit."""
 
+ERASED = "What was asked was erased."
+"""Stands in the place of what it was."""
+
 KINDS = ("call", "question", "plan")
 
 
@@ -109,6 +112,11 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
         """Who decided, for a sentence."""
         approves = self.state is not State.DENIED
         return ", ".join(vote.reviewer for vote in self.votes if vote.approves == approves)
+
+    @property
+    def erased(self) -> bool:
+        """Whether what was asked is not there any more."""
+        return self.decision.get("reason") == ERASED
 
     @property
     def disclosed(self) -> str:

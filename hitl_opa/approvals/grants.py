@@ -27,7 +27,7 @@ class StoredGrants:
         values = {**msgspec.structs.asdict(grant)}
         values |= {name: msgspec.json.encode(values[name]).decode() for name in _JSON}
         with self._store.begin() as transaction:
-            transaction._connection.execute(GRANT.insert().values(values))
+            transaction.connection.execute(GRANT.insert().values(values))
             transaction.record(event(grant, "granted", grant.reviewer))
 
     def candidates(self, principal: str, session: str, scope: str, now: float, limit: int = 8) -> list[Grant]:
@@ -64,7 +64,7 @@ class StoredGrants:
         with self._store.begin() as transaction:
             mine = self._holds(now) & (GRANT.c.id == grant.id)
             ended = GRANT.update().where(mine).values(revoked_at=now, revoked_by=by)
-            if transaction._connection.execute(ended).rowcount != 1:
+            if transaction.connection.execute(ended).rowcount != 1:
                 return False
             transaction.record(event(grant, "revoked", by))
             return True

@@ -30,7 +30,7 @@ class Standings:
         return {r.risk: r.level for r in rows if r.agent != _FROZEN}, any(r.agent == _FROZEN for r in rows)
 
     def all(self) -> dict[tuple[str, str, str], int]:
-        """The level of each (agent, tool, risk) that has earned one: the lowest of its versions, 1 while all is frozen."""
+        """Levels by (agent, tool, risk), the lowest of its versions; all of them 1 while everything is frozen."""
         found: dict[tuple[str, str, str], int] = {}
         with self._store.reading() as connection:
             rows = connection.execute(sql.select(AUTONOMY)).all()
@@ -47,9 +47,9 @@ class Standings:
         frozen = {"agent": _FROZEN, "version": "", "tool": "", "risk": "", "level": 1, "at": now}
         with self._store.begin() as transaction:
             if action in ("freeze", "unfreeze"):
-                transaction._connection.execute(AUTONOMY.delete().where(AUTONOMY.c.agent == _FROZEN))
+                transaction.connection.execute(AUTONOMY.delete().where(AUTONOMY.c.agent == _FROZEN))
             if action == "freeze":
-                transaction._connection.execute(AUTONOMY.insert().values(frozen))
+                transaction.connection.execute(AUTONOMY.insert().values(frozen))
             transaction.record(event)
 
     def apply(self, standings: Callable[[], list[Standing]], now: float) -> list[Standing]:
@@ -60,7 +60,7 @@ class Standings:
         changed = []
         with self._store.begin() as transaction:
             kept = AUTONOMY.c.agent != _FROZEN
-            rows = transaction._connection.execute(sql.select(AUTONOMY).where(kept)).all()
+            rows = transaction.connection.execute(sql.select(AUTONOMY).where(kept)).all()
             known = {(r.agent, r.version, r.tool, r.risk): r.level for r in rows}
             for one in standings():
                 key = (one.agent, one.version, one.tool, one.risk)
@@ -70,11 +70,11 @@ class Standings:
                     continue
                 changed.append(one)
                 values = dict(zip(("agent", "version", "tool", "risk"), key, strict=True))
-                transaction._connection.execute(
+                transaction.connection.execute(
                     AUTONOMY.delete().where(sql.and_(*(AUTONOMY.c[name] == value for name, value in values.items())))
                 )
                 if level > 1:
-                    transaction._connection.execute(AUTONOMY.insert().values(**values, level=level, at=now))
+                    transaction.connection.execute(AUTONOMY.insert().values(**values, level=level, at=now))
                 transaction.record(
                     Event(
                         kind=Kind.NOTE,

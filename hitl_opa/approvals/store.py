@@ -31,7 +31,7 @@ DECIDED = frozenset({State.APPROVED, State.DENIED, State.EXPIRED, State.CANCELLE
 
 _POLL = 0.5  # seconds from one look to the next, where nobody tells
 _BACKSTOP = 5.0  # seconds, where somebody does
-_AT_ONCE = 500  # values in a list that every database takes
+AT_ONCE = 500  # values in a list that every database takes
 _JSON = ("terms", "document", "decision", "edited", "edit", "answers")
 
 
@@ -141,7 +141,7 @@ class Transaction:
     """What can be done to approvals, each change together with its event for the record."""
 
     def __init__(self, connection: sql.Connection, store: Store) -> None:
-        self._connection = connection
+        self.connection = connection
         self._store = store
 
     def get(self, id: str) -> Approval | None:
@@ -184,6 +184,10 @@ class Transaction:
         order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
         return list(self._found(where, limit=limit, order=order))
 
+    def about(self, decisions: list[str]) -> list[Approval]:
+        """The approvals of these decisions, at most `AT_ONCE` of them."""
+        return list(self._found(APPROVAL.c.decision_id.in_(decisions)))
+
     def planted(self) -> Approval | None:
         """The planted request that was planted last."""
         return next(self._found(IS_PLANTED, limit=1, order=(APPROVAL.c.requested_at.desc(), APPROVAL.c.id)), None)
@@ -191,31 +195,31 @@ class Transaction:
     def asked(self, after: float) -> tuple[int, Approval | None]:
         """How many calls were asked about after this time, planted ones aside, and the last of them."""
         real = ~IS_PLANTED & (APPROVAL.c.requested_at > after) & (APPROVAL.c.kind == "call")
-        count = self._connection.execute(sql.select(sql.func.count()).select_from(APPROVAL).where(real)).scalar_one()
+        count = self.connection.execute(sql.select(sql.func.count()).select_from(APPROVAL).where(real)).scalar_one()
         order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
         return count, next(self._found(real, limit=1, order=order), None)
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state."""
-        rows = self._connection.execute(sql.select(APPROVAL.c.state, sql.func.count()).group_by(APPROVAL.c.state))
+        rows = self.connection.execute(sql.select(APPROVAL.c.state, sql.func.count()).group_by(APPROVAL.c.state))
         return {State(state): count for state, count in rows}
 
     def add(self, approval: Approval, event: Event) -> None:
         """A new approval."""
         values = {name: getattr(approval, name) for name in approval.__struct_fields__ if name != "votes"}
-        self._connection.execute(APPROVAL.insert().values(**_row(values), due_at=due_at(approval)))
+        self.connection.execute(APPROVAL.insert().values(**columns(values), due_at=due_at(approval)))
         self.record(event)
         self._enqueue(approval.id, NOTIFY)
 
     def vote(self, id: str, vote: Vote, event: Event) -> None:
         """A reviewer's vote; one a reviewer."""
         values = {**msgspec.structs.asdict(vote), "groups": msgspec.json.encode(vote.groups).decode(), "approval": id}
-        self._connection.execute(VOTE.insert().values(values))
+        self.connection.execute(VOTE.insert().values(values))
         self.record(event)
 
     def unvote(self, id: str) -> None:
         """Forget the votes on an approval; the record keeps them."""
-        self._connection.execute(VOTE.delete().where(VOTE.c.approval == id))
+        self.connection.execute(VOTE.delete().where(VOTE.c.approval == id))
 
     def move(self, approval: Approval, new: State, event: Event, **values: Any) -> bool:
         """To ``new``; False, and nothing changed, where it is not in the state any more that ``approval`` says."""
@@ -231,7 +235,7 @@ class Transaction:
         """Other values; False, and nothing changed, where its state is not what ``approval`` says."""
         mine = (APPROVAL.c.id == approval.id) & (APPROVAL.c.state == approval.state)
         due = due_at(msgspec.structs.replace(approval, **values))
-        if self._connection.execute(APPROVAL.update().where(mine).values(**_row(values), due_at=due)).rowcount != 1:
+        if self.connection.execute(APPROVAL.update().where(mine).values(**columns(values), due_at=due)).rowcount != 1:
             return False
         if event is not None:
             self.record(event)
@@ -242,38 +246,38 @@ class Transaction:
         """Have this done about the approval, once this transaction commits."""
         mine = (JOB.c.kind == kind) & (JOB.c.approval == id)
         again = {"wanted": JOB.c.wanted + 1, "failures": 0, "run_at": 0.0, "dead": False, "error": ""}
-        if self._connection.execute(JOB.update().where(mine).values(again)).rowcount == 0:
+        if self.connection.execute(JOB.update().where(mine).values(again)).rowcount == 0:
             new = {"wanted": 1, "attempt": 0, "failures": 0, "run_at": 0.0, "lease_until": 0.0}
-            self._connection.execute(JOB.insert().values(kind=kind, approval=id, error="", dead=False, **new))
-        self._store.wake(self._connection)
+            self.connection.execute(JOB.insert().values(kind=kind, approval=id, error="", dead=False, **new))
+        self._store.wake(self.connection)
 
     def record(self, event: Event) -> None:
         """An event on the record, in this transaction."""
-        self._store.audit.append(event, cursor=driver(self._connection).cursor())
+        self._store.audit.append(event, cursor=driver(self.connection).cursor())
 
     def _found(
         self, where: sql.ColumnElement[bool], limit: int | None = None, order: Iterable[Any] = _LIVE_FIRST
     ) -> Iterator[Approval]:
         found = sql.select(APPROVAL).where(where).order_by(*order).limit(limit)
-        rows = self._connection.execute(found).mappings().all()
+        rows = self.connection.execute(found).mappings().all()
         votes = self._votes([row["id"] for row in rows])
         for row in rows:
-            values = {str(name): msgspec.json.decode(row[name]) if name in _JSON else row[name] for name in row}
+            values = {str(n): msgspec.json.decode(row[n]) if n in _JSON else row[n] for n in row}
             del values["due_at"]
             yield msgspec.convert({**values, "votes": votes.get(row["id"], [])}, Approval)
 
     def _votes(self, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
         """The votes on each of these approvals, first one first."""
         votes: dict[str, list[dict[str, Any]]] = {}
-        for at in range(0, len(ids), _AT_ONCE):
-            found = sql.select(VOTE).where(VOTE.c.approval.in_(ids[at : at + _AT_ONCE])).order_by(VOTE.c.at)
-            for row in self._connection.execute(found).mappings():
+        for at in range(0, len(ids), AT_ONCE):
+            found = sql.select(VOTE).where(VOTE.c.approval.in_(ids[at : at + AT_ONCE])).order_by(VOTE.c.at)
+            for row in self.connection.execute(found).mappings():
                 vote = {str(name): row[name] for name in row}
                 votes.setdefault(row["approval"], []).append({**vote, "groups": msgspec.json.decode(vote["groups"])})
         return votes
 
 
-def _row(values: dict[str, Any]) -> dict[str, Any]:
+def columns(values: dict[str, Any]) -> dict[str, Any]:
     """Values as columns have them."""
     encoded = {name: msgspec.json.encode(values[name]).decode() for name in _JSON if name in values}
     return {**values, **encoded}

@@ -39,7 +39,8 @@ _COPIES = (
 def erase(**options: Any) -> None:
     """Erase what was recorded of a session, a principal …; that it was recorded stays proven.
 
-    Input documents, results, comments and errors go for good. What stays is in the leaf: times, the names
+    Input documents, results, comments and errors go for good, and with them what approvals, messages and transcripts
+    of the same sessions hold of them; what waits is withdrawn. What stays is in the leaf: times, the names
     of tool, session, agent, principal and reviewer, verdicts, rules and digests. The erasure is recorded.
     """
     only = chosen(options)
@@ -68,10 +69,14 @@ def _erase(only: Filter, reason: str, by: str, dry_run: bool, yes: bool, as_json
             return
         click.confirm(f"Erase {found} payload(s) for good?", abort=True)
     with open_to_write(**place) as log, working("Erasing"):
-        done = erase(log, only, by=by, reason=reason)
+        from hitl_opa.approvals.copies import Copies
+        from hitl_opa.approvals.store import Store
+
+        done = erase(log, only, by=by, reason=reason, within=Copies(Store(log), only).within)
     if as_json:
-        emit({"payloads": done.count, "scrubbed": done.scrubbed})
+        emit({"payloads": done.count, "copies": done.copies, "scrubbed": done.scrubbed})
         return
-    say(Span("erased", "green"), f"  {done.count} payload(s); what they were stays proven")
+    besides = f" and {done.copies} copies in approvals and transcripts" if done.copies else ""
+    say(Span("erased", "green"), f"  {done.count} payload(s){besides}; what they were stays proven")
     if not done.scrubbed:
         say(Span("! ", "yellow"), _COPIES, indent=2)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals.approval import ERASED
 from hitl_opa.model import Document, Risk
 from hitl_opa.terminal.text import visible
 from hitl_opa.terminal.words import happenings, shorten
@@ -20,6 +21,7 @@ BY_LINK = frozenset({Risk.LOW, Risk.MEDIUM})
 """Risks that may be decided without logging in."""
 MAX_INPUT = 20_000  # characters of an input that is decided without logging in: a longer one takes a page made for it
 
+_UNKNOWN = "Policy knows nothing about what this tool does."
 _WANTED = {"call": "approval", "plan": "approval", "question": "an answer"}
 _RISKS = [str(risk) for risk in Risk]
 _UNDECIDED = frozenset({State.PENDING})
@@ -95,7 +97,7 @@ def item(approval: Approval, base_url: str, link: str = "") -> Item:
         status=_status(approval),
         waits=approval.state in _UNDECIDED,
         direct=not indirect(approval),
-        what=said[:MAX_SENTENCES] or [("Policy knows nothing about what this tool does.", True)],
+        what=said[:MAX_SENTENCES] or [(ERASED if approval.erased else _UNKNOWN, True)],
         more=max(len(said) - MAX_SENTENCES, 0),
         who=_who(approval),
         until=_time(approval.expires_at),
