@@ -150,7 +150,7 @@ def test_erase_and_prune(run: Any, signed: Path) -> None:
     assert run("audit", "erase", "--tool", "Bash", "--dry-run").output == "3 payload(s) would be erased\n"
     assert run("audit", "erase", "--tool", "Bash").exit_code == 1  # nobody said yes
     done = json.loads(run("audit", "prune", "--before", "2001-01-01", "--yes", "--json").stdout)
-    assert done == {"payloads": 0, "scrubbed": True}
+    assert done == {"payloads": 0, "copies": 0, "scrubbed": True}
     result = run("audit", "erase", "--tool", "Bash", "--yes", "--by", "ann", "--reason", "asked to")
     assert "erased  3 payload(s)" in result.output
     verified = run("audit", "verify")
