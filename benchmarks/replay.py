@@ -16,7 +16,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +72,18 @@ def main() -> int:
         replay = Replay(engine)
         with AuditLog.open(config.audit, readonly=True) as log:
 
-            def read() -> list[Recorded]:
-                found = (recorded(r.leaf, r.payload) for r in log.records(Filter(kind="decision")))
-                return [one for one in found if one]
+            def read() -> Iterator[Recorded]:
+                return filter(None, (recorded(*texts) for texts in log.leaves(Filter(kind="decision"))))
 
             documents = [one.document for one in read()]
             rounds: dict[str, list[dict[str, float]]] = {"replay": [], "engine alone": [], "reading alone": []}
             for _ in range(arguments.rounds):
-                rounds["replay"].append(rate(len(documents), lambda: summarise(replay.all(iter(read())))))
+                rounds["replay"].append(rate(len(documents), lambda: summarise(replay.all(read()))))
                 rounds["engine alone"].append(
                     rate(len(documents), lambda: [engine.evaluate_sync(d) for d in documents])
                 )
-                rounds["reading alone"].append(rate(len(documents), read))
-            summary = summarise(replay.all(iter(read())))
+                rounds["reading alone"].append(rate(len(documents), lambda: deque(read(), maxlen=0)))
+            summary = summarise(replay.all(read()))
         engine.close_sync()
     if summary.same != arguments.calls:
         print(f"only {summary.same} of {arguments.calls} calls are decided as they were", file=sys.stderr)

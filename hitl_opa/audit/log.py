@@ -313,6 +313,10 @@ class AuditLog:
         """
         return self._reader().records(only or Filter(), after)
 
+    def leaves(self, only: Filter | None = None) -> Iterator[tuple[dict[str, Any], str | bytes | None]]:
+        """`records` for who reads little of many: each leaf, and its payload as text (None: it is gone)."""
+        return self._reader().leaves(only or Filter())
+
     def tail(self, n: int = 20, *, follow: bool = False, only: Filter | None = None) -> Iterator[Record]:
         """The last ``n`` records, oldest first; with ``follow`` also, without end, those to come."""
         return self._reader().tail(n, only or Filter(), follow=follow)

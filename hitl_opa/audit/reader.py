@@ -25,6 +25,8 @@ _POLL_SECONDS = 0.2
 Select = Callable[..., list[tuple[Any, ...]]]
 """Runs a query in a transaction of its own and returns all rows; text may come as str or bytes."""
 
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError)
+
 
 class Reader:
     """Reads by short queries, a page each, so that neither checkpoints nor forks wait for a reader."""
@@ -38,6 +40,11 @@ class Reader:
         for row in self._rows(only, after):
             if record := self._record(row, only):
                 yield record
+
+    def leaves(self, only: Filter) -> Iterator[tuple[dict[str, Any], str | bytes | None]]:
+        for row in self._rows(only, 0):
+            if fields := self._leaf(row, only):
+                yield fields, row[4]
 
     def tail(self, n: int, only: Filter, *, follow: bool) -> Iterator[Record]:
         top = self._select("SELECT coalesce(max(id), 0) FROM audit_leaf")[0][0]
@@ -146,17 +153,26 @@ class Reader:
         )
 
     def _record(self, row: tuple[Any, ...], only: Filter) -> Record | None:
-        key, _, seq, leaf, payload, _, _ = row
+        key, _, seq, _, payload, _, _ = row
+        if (fields := self._leaf(row, only)) is None:
+            return None
         try:
-            fields = msgspec.json.decode(leaf)
-            if not only.matches(fields):
-                return None
             plain = None if payload is None else msgspec.json.decode(payload)
             return Record(id=key, stream=fields["hitl"]["stream"], seq=seq, leaf=fields, payload=plain)
-        except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError) as error:
-            raise AuditError(
-                f"audit log {self._path}: row {key} is no record; run `hitl-opa audit verify` to see what was changed"
-            ) from error
+        except _MALFORMED as error:
+            raise self._no_record(key) from error
+
+    def _leaf(self, row: tuple[Any, ...], only: Filter) -> dict[str, Any] | None:
+        try:
+            fields: dict[str, Any] = msgspec.json.decode(row[3])
+            return fields if only.matches(fields) else None
+        except _MALFORMED as error:
+            raise self._no_record(row[0]) from error
+
+    def _no_record(self, key: int) -> AuditError:
+        return AuditError(
+            f"audit log {self._path}: row {key} is no record; run `hitl-opa audit verify` to see what was changed"
+        )
 
 
 def _text(value: Any) -> str:

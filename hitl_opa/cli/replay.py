@@ -130,7 +130,7 @@ def _items(
     if not sources:
         log = stack.enter_context(open_record(config=config, db=db))
         wanted = msgspec.structs.replace(only, kind="decision")
-        yield from filter(None, (recorded(record.leaf, record.payload) for record in log.records(wanted)))
+        yield from filter(None, (recorded(leaf, payload) for leaf, payload in log.leaves(wanted)))
         return
     if only.named():
         raise ConfigError("filters choose from the record; they cannot be used with files")

@@ -60,7 +60,27 @@ class _Decision(msgspec.Struct):
     obligations: list[_Obligation] = []
 
 
+class _Payload(msgspec.Struct):
+    """A payload of which only the ends are read: most of its text is handed on as it is."""
+
+    input: msgspec.Raw = msgspec.Raw()
+    result: msgspec.Raw = msgspec.Raw()
+
+
+class _Nothing(msgspec.Struct):
+    """Any object."""
+
+
+class _Head(msgspec.Struct):
+    """An input document, as far as it says what it is."""
+
+    call: _Nothing
+    version: Any = None
+
+
 _decoder = msgspec.json.Decoder(_Decision)
+_payloads = msgspec.json.Decoder(_Payload)
+_heads = msgspec.json.Decoder(_Head)
 _encoder = msgspec.json.Encoder()
 
 
@@ -75,26 +95,36 @@ def read_decision(raw: bytes) -> Said:
 def convert_decision(value: Any) -> Said | None:
     """A decision that was recorded as JSON; None where it is none."""
     try:
-        return _said(msgspec.convert(value, _Decision))
-    except msgspec.ValidationError:
+        return _said(_decoder.decode(value) if isinstance(value, msgspec.Raw) else msgspec.convert(value, _Decision))
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 
 def document_of(value: Any) -> tuple[bytes, str]:
-    """An input document as text, or why it cannot be replayed."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("call"), Mapping):
+    """An input document as text, or why it cannot be replayed. ``value``: JSON-like, or its text (msgspec.Raw)."""
+    try:
+        text = bytes(value) if isinstance(value, msgspec.Raw) else _encoder.encode(value)
+        head = _heads.decode(text)
+    except (msgspec.MsgspecError, RecursionError, TypeError, UnicodeEncodeError):
         return b"", "its input is no input document"
-    if value.get("version") != DOCUMENT_VERSION:
-        return b"", f"its input document has version {value.get('version')!r}, not {DOCUMENT_VERSION!r}"
-    return _encoder.encode(value), ""
+    if head.version != DOCUMENT_VERSION:
+        return b"", f"its input document has version {head.version!r}, not {DOCUMENT_VERSION!r}"
+    return text, ""
 
 
-def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | None) -> Recorded | None:
-    """A record of the audit log; None where it is no decision."""
+def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | str | bytes | None) -> Recorded | None:
+    """A record of the audit log; None where it is no decision. ``payload``: JSON-like, or its text."""
     ours = leaf["hitl"]
     if ours.get("kind") != "decision":
         return None
-    said = convert_decision((payload or {}).get("result"))
+    given: Any
+    result: Any
+    if isinstance(payload, (str, bytes)):
+        parts = _payloads.decode(payload)
+        given, result = parts.input, parts.result
+    else:
+        given, result = (payload or {}).get("input"), (payload or {}).get("result")
+    said = convert_decision(result)
     if said is None:
         said = Said(verdict=ours.get("verdict", ""), risk=ours.get("risk", ""), rules=tuple(ours.get("rules", ())))
     document, why_not = b"", ERASED
@@ -103,7 +133,7 @@ def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | None) -> Reco
     elif ours.get("decided_by") == "guard":
         why_not = _FAILED
     elif payload is not None:
-        document, why_not = document_of(payload.get("input"))
+        document, why_not = document_of(given)
     return Recorded(
         id=str(leaf.get("decision_id", "")),
         at=str(leaf.get("timestamp", "")),
@@ -117,10 +147,9 @@ def recorded(leaf: Mapping[str, Any], payload: Mapping[str, Any] | None) -> Reco
 
 
 def _said(decision: _Decision) -> Said:
-    quorums = (o.properties.get("quorum") for o in decision.obligations if o.type == "approval")
-    return Said(
-        verdict=decision.verdict,
-        risk=decision.risk,
-        rules=tuple(r.rule for r in decision.reasons if r.verdict == decision.verdict),
-        quorum=max((q for q in quorums if isinstance(q, int)), default=0),
-    )
+    verdict, quorum = decision.verdict, 0
+    for obligation in decision.obligations:
+        if obligation.type == "approval" and isinstance(asked := obligation.properties.get("quorum"), int):
+            quorum = max(quorum, asked)
+    rules = tuple([r.rule for r in decision.reasons if r.verdict == verdict])
+    return Said(verdict=verdict, risk=decision.risk, rules=rules, quorum=quorum)
