@@ -250,14 +250,24 @@ class Approvals:
         channel: str = "api",
         look_ms: float = 0.0,
         seen: str = "",
+        batch: str = "",
     ) -> Approval:
         """One reviewer's word. One rejection denies; the approval is given once policy says so.
 
-        ``seen`` is the digest of what they were shown, if another page than the approval's present one.
+        ``seen`` is the digest of what they were shown, if another page than the approval's present one; ``batch`` is
+        the same for approvals that were decided together.
         The same word said again changes nothing and is no error. Raises ApprovalError for a reviewer
         whose word policy does not count, and for a word that comes too late.
         """
-        word = Word(approves=approves, reason=reason, category=category, channel=channel, look_ms=look_ms, seen=seen)
+        word = Word(
+            approves=approves,
+            reason=reason,
+            category=category,
+            channel=channel,
+            look_ms=look_ms,
+            seen=seen,
+            batch=batch,
+        )
         return self._voting.say(id, person, word)
 
     def answer(

@@ -29,12 +29,16 @@ def escalated(approval: Approval, count: int) -> Event:
     return Event(kind=Kind.APPROVAL, **_about(approval), extra=extra)
 
 
-def reviewed(approval: Approval, person: Person, vote: Vote, state: State, choice: str, said: Any = None) -> Event:
+def reviewed(
+    approval: Approval, person: Person, vote: Vote, state: State, choice: str, said: Any = None, batch: str = ""
+) -> Event:
     """Somebody said something that counts. ``said``: the edited input, or the answers."""
     terms = approval.terms
     self_approved = vote.approves and terms.permission == "approve" and not terms.approvers
     extra = {"approval": approval.id, "state": str(state), "self_approved": self_approved, "channel": vote.channel}
     extra.update(auth=person.auth, authenticated_at=person.authenticated_at)
+    if batch:
+        extra["batch"] = batch
     if vote.category:
         extra["category"] = vote.category
     return Event(

@@ -21,7 +21,7 @@ _TRIES = 20  # votes that come in between two looks at the same approval
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody says, and where. See `Vote`."""
+    """What somebody says, and where. See `Vote`. ``batch``: the same for words that were said together."""
 
     approves: bool
     reason: str = ""
@@ -29,6 +29,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
     channel: str = "api"
     look_ms: float = 0.0
     seen: str = ""
+    batch: str = ""
 
 
 class Voting:
@@ -74,7 +75,7 @@ class Voting:
                 self._tick(transaction)
                 if _moved(found, there(transaction, id)):
                     continue
-                self._cast(transaction, found, after, person, vote, judgement, changes)
+                self._cast(transaction, found, after, person, vote, judgement, changes, word.batch)
                 return there(transaction, id)
         raise ApprovalError(f"approval {id} changes faster than it can be voted on: try again")
 
@@ -87,6 +88,7 @@ class Voting:
         vote: Vote,
         judgement: Judgement,
         changes: dict[str, Any],
+        batch: str,
     ) -> None:
         choice = "edit" if "edited" in changes else "answer" if changes else "approve" if vote.approves else "reject"
         said = changes.get("edited", changes.get("answers"))
@@ -96,7 +98,7 @@ class Voting:
         if "edited" in changes:
             transaction.unvote(found.id)
             changes = {**changes, "terms": after.terms, "risk": after.risk}
-        transaction.vote(found.id, vote, events.reviewed(after, person, vote, state, choice, said))
+        transaction.vote(found.id, vote, events.reviewed(after, person, vote, state, choice, said, batch))
         if state is State.PENDING:
             if changes:
                 transaction.update(found, None, **changes)

@@ -16,6 +16,7 @@ from hitl_opa.approvals import CATEGORIES, Approval, Query, State
 from hitl_opa.approvals.events import seen
 from hitl_opa.approvals.shown import brief, full
 from hitl_opa.approvals.states import LIVE
+from hitl_opa.cli.approvals_prune import prune
 from hitl_opa.cli.calls import fields_of
 from hitl_opa.cli.output import emit, say
 from hitl_opa.cli.person import login, person
@@ -294,6 +295,9 @@ def _mark(approval: Approval) -> tuple[Any, ...]:
 def _changed(approval: Approval, as_json: bool) -> None:
     emit(brief(approval)) if as_json else tell_change(approval)
     sys.stdout.flush()
+
+
+approvals.add_command(prune)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What ``hitl-opa doctor`` says of notifications: whether each channel could be used, and who is told."""
+"""What ``hitl-opa doctor`` says of notifications (whether each channel could be used, who is told) and of jobs."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def notifications(config: Config) -> Iterator[Check]:
             yield Check(name="notify", status="ok", detail=f"{channel.name} is set up{told}", remedy=remedy)
     if config.database or Path(config.record).exists():
         yield from _kept(config)
+
+
+def jobs(config: Config) -> Iterator[Check]:
+    """Nothing where every job that follows from approvals was done, or is tried again by itself."""
+    if not config.durable or not (config.database or Path(config.record).exists()):
+        return
+    from hitl_opa.approvals.outbox import Outbox
+    from hitl_opa.guard.opening import open_approvals, open_audit
+
+    try:
+        with open_audit(config) as audit:
+            dead = sum(job.dead for job in Outbox(open_approvals(config, audit).store).jobs())
+    except HitlError as error:
+        yield Check(name="jobs", status="fail", detail=str(error), remedy="hitl-opa jobs list")
+        return
+    if dead:
+        yield Check(name="jobs", status="warn", detail=f"{dead} were given up", remedy="hitl-opa jobs list says why")
 
 
 def _kept(config: Config) -> Iterator[Check]:

@@ -12,7 +12,7 @@ import click
 from hitl_opa.cli import checks
 from hitl_opa.cli.checks import Check
 from hitl_opa.cli.checks_claude import claude_code
-from hitl_opa.cli.checks_notify import notifications
+from hitl_opa.cli.checks_notify import jobs, notifications
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.errors import HitlError
@@ -68,6 +68,7 @@ def run(settings: dict[str, Any], *, with_cli: bool) -> Iterator[Check]:
         recorded = list(checks.record(config))
     yield from recorded
     yield from notifications(config)
+    yield from jobs(config)
     yield from claude_code(config)
     yield checks.terminal()
     if with_cli:

@@ -40,6 +40,7 @@ class Lazy(click.Group):
         "incident": "hitl_opa.cli.autonomy",
         "notify": "hitl_opa.cli.notify",
         "worker": "hitl_opa.cli.worker",
+        "jobs": "hitl_opa.cli.jobs",
         "doctor": "hitl_opa.cli.doctor",
         "demo": "hitl_opa.cli.demo",
         "serve": "hitl_opa.cli.serve",

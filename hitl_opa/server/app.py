@@ -31,7 +31,6 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
     if not guard.config.keys and not socket and guard.approvals is None:
         raise ConfigError("the decision API needs at least one key; make one with: hitl-opa keys new NAME")
     decisions = Decisions(guard)
-    schema = openapi(__version__)
 
     async def healthz(_: Request) -> Response:
         """200 while a call can be decided, 503 while it cannot."""
@@ -53,14 +52,12 @@ def create_app(guard: Guard, *, hooks: Answer | None = None, socket: bool = Fals
         routes += ApprovalsApi(guard, guard.approvals).routes
         routes += open_routes(guard.config, guard.approvals)
         routes += inbox_routes(guard.approvals, accounts, guard.audit, guard.config)
-    return Starlette(
-        routes=[
-            *routes,
-            *Metrics(guard).routes,
-            Route("/v1/decisions", decisions.decide, methods=["POST"]),
-            Route("/v1/data/hitl/main/decision", decisions.opa, methods=["POST"]),
-            Route("/healthz", healthz),
-            Route("/openapi.json", schema_json),
-        ],
-        exception_handlers={Refused: refused},
-    )
+    routes += [
+        *Metrics(guard).routes,
+        Route("/v1/decisions", decisions.decide, methods=["POST"]),
+        Route("/v1/data/hitl/main/decision", decisions.opa, methods=["POST"]),
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/openapi.json", schema_json, methods=["GET"]),
+    ]
+    schema = openapi(__version__, {route.path for route in routes if isinstance(route, Route)})
+    return Starlette(routes=routes, exception_handlers={Refused: refused})

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from hitl_opa.approvals import Approval, State
 from hitl_opa.model import Decision, ToolCall
+from hitl_opa.notify.decisions import Said
 from hitl_opa.server.approvals import MAX_LISTED, AnswerBody, CancelBody, EditBody, VoteBody
 
 
-def openapi(version: str) -> dict[str, Any]:
-    """The description that ``/openapi.json`` serves."""
-    kinds = [ToolCall, Decision, Approval, VoteBody, EditBody, AnswerBody, CancelBody]
+def openapi(version: str, served: Collection[str]) -> dict[str, Any]:
+    """The description that ``/openapi.json`` serves, of the paths that are ``served``. The inbox is not in it."""
+    whole = _all(version)
+    return {**whole, "paths": {path: methods for path, methods in whole["paths"].items() if path in served}}
+
+
+def _all(version: str) -> dict[str, Any]:
+    kinds = [ToolCall, Decision, Approval, VoteBody, EditBody, AnswerBody, CancelBody, Said]
     _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     components["Brief"] = _brief(components["Approval"])
     call = {"$ref": "#/components/schemas/ToolCall"}
@@ -47,6 +54,7 @@ def openapi(version: str) -> dict[str, Any]:
                 )
             },
             **_approvals(),
+            **_others(),
             "/healthz": {
                 "get": {
                     "summary": "Whether calls can be decided",
@@ -113,6 +121,47 @@ def _approvals() -> dict[str, Any]:
     }
 
 
+def _others() -> dict[str, Any]:
+    """What is served for hosts, chats and monitoring."""
+    anything: dict[str, Any] = {"type": "object"}
+    form = {"application/x-www-form-urlencoded": {"schema": anything}}
+    page = {"text/html": {"schema": {"type": "string"}}}
+    said = {"type": "object", "properties": {name: {"type": "string"} for name in ("approval", "state", "problem")}}
+    webhook = _post("Decide as another system, signed as Standard Webhooks say", _SAID, said)
+    hook = _post("Answer a hook of Claude Code, which takes no key over the Unix socket", anything, anything)
+    press = {
+        "summary": "A button of Slack's was pressed, signed as Slack does",
+        "operationId": "slack",
+        "security": [],
+        "requestBody": {"required": True, "content": form},
+        "responses": {"200": {"description": "Taken."}, "403": {"description": "Not genuine, or too old."}},
+    }
+    token = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
+    link: dict[str, Any] = {
+        "parameters": [token],
+        "security": [],
+        "responses": {"200": {"description": "A page.", "content": page}, "403": {"description": "Not genuine."}},
+    }
+    decide = {"summary": "Decide by the form of its page", "operationId": "decide_by_link"}
+    return {
+        "/hooks/claude-code": {"post": {**hook, "operationId": "claude_code_hook"}},
+        "/notify/webhook": {"post": {**webhook, "operationId": "webhook", "security": []}},
+        "/notify/slack": {"post": press},
+        "/links/{token}": {
+            "get": {"summary": "Look at a signed link; this decides nothing", "operationId": "link", **link},
+            "post": {**decide, **link, "requestBody": {"required": True, "content": form}},
+        },
+        "/metrics": {"get": _got("Numbers for Prometheus", "metrics", "text/plain", {"type": "string"})},
+        "/openapi.json": {"get": {**_got("This description", "openapi", "application/json", anything), "security": []}},
+    }
+
+
+def _got(summary: str, id: str, media: str, answer: dict[str, Any]) -> dict[str, Any]:
+    found = {"description": "Here it is.", "content": {media: {"schema": answer}}}
+    return {"summary": summary, "operationId": id, "responses": {"200": found}}
+
+
+_SAID = {"$ref": "#/components/schemas/Said"}
 _ERROR = {
     "type": "object",
     "required": ["code", "message"],

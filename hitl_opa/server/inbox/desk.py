@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import uuid
 from typing import Any
 from urllib.parse import urlencode
 
@@ -154,11 +155,11 @@ class Desk:
                 "Nothing was decided: together go only calls of the same tool, risk and rule that wait, "
                 "of low or medium risk."
             )
-        done, problems = 0, []
+        done, problems, batch = 0, [], str(uuid.uuid4())
         for one in found:
             try:
                 self._approvals.vote(
-                    one.id, visitor.person, approves=choice == "approve", reason=reason, channel=CHANNEL
+                    one.id, visitor.person, approves=choice == "approve", reason=reason, channel=CHANNEL, batch=batch
                 )
                 done += 1
             except ApprovalError as error:

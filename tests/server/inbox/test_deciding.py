@@ -221,6 +221,22 @@ async def test_calls_that_are_alike_are_decided_together(office: Any, rita: Any)
     assert {office.approvals.get(id).state for id in ids} == {State.APPROVED}
 
 
+async def test_what_is_decided_together_is_on_record_as_one(office: Any, rita: Any) -> None:
+    first = [(await office.ask(command=f"mkdir build/{n}")).id for n in range(3)]
+    second = [(await office.ask(command=f"mkdir other/{n}")).id for n in range(2)]
+    alone = (await office.ask(command="mkdir alone")).id
+    await several(rita, *first)
+    await several(rita, *second, choice="reject")
+    await rita.post(f"/inbox/approvals/{alone}", f"/inbox/approvals/{alone}/decide", choice="approve")
+    reviews = [r.get("extra") for r in office.guard.audit.records() if r.kind == "review"]
+    said = {extra["approval"]: extra.get("batch", "") for extra in reviews}
+    batches = [{said[id] for id in ids} for ids in (first, second, [alone])]
+    assert [len(ids) for ids in batches] == [1, 1, 1]
+    assert len(batches[0] | batches[1]) == 2
+    assert batches[2] == {""}
+    assert "" not in batches[0] | batches[1]
+
+
 async def test_others_are_not(office: Any, rita: Any) -> None:
     plain = await office.ask(command="mkdir build/a")
     risky = await office.ask(command="git push --force origin main")
