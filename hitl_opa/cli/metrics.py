@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,13 +13,16 @@ import click
 import msgspec
 
 from hitl_opa.audit import Filter
+from hitl_opa.autonomy import Standing, climb
 from hitl_opa.cli.audit import moment, open_record
 from hitl_opa.cli.output import Progress, emit, heading, say, table
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.metrics import Alert, Measures, Ratio, Spread, Trail, Trails, alerts, measure
-from hitl_opa.terminal.text import Line, Span
+from hitl_opa.metrics.survey import Survey, survey
+from hitl_opa.terminal.text import Line, Span, spans
 
 _BAR = 24
+_SHOWN = 12  # rows of trust
 _RATES = {
     "escalation": "calls a person was asked about",
     "override": "of what people decided, rejected or edited",
@@ -81,13 +85,21 @@ def metrics(
     trails = _read(db, config, since)
     wanted = _wanted(agent, tool)
     measures = measure(trails, filter(wanted, trails))
-    found = alerts(measures, load_settings(config).targets)
+    settings = load_settings(config)
+    found = alerts(measures, settings.targets)
+    said = survey(rating for rating in trails.ratings if agent in (None, rating.agent))
+    trust = [
+        s
+        for s in climb(trails, time.time(), settings.autonomy)
+        if agent in (None, s.agent) and tool in (None, s.tool) and s.evidence.successes + s.evidence.failures
+    ]
     if as_json:
-        emit(_as_json(measures, found, _grouped(trails, wanted, by)))
+        emit({**_as_json(measures, found, _grouped(trails, wanted, by)), **_trust_as_json(trust, said)})
     elif by:
         _table(by, _grouped(trails, wanted, by))
     else:
         _show(measures, found)
+        _tell_trust(trust, said)
     if check and found:
         raise SystemExit(1)
 
@@ -154,6 +166,38 @@ def _show(measures: Measures, found: list[Alert]) -> None:
         heading("Outside their targets")
         for alert in found:
             say(Span("! ", "danger"), f"{alert.name.replace('_', ' ')}: {alert.message} ({_bounds(alert)})", indent=2)
+
+
+def _tell_trust(trust: list[Standing], said: Survey) -> None:
+    if not trust and not said.n:
+        return
+    heading("Trust")
+    rows: list[list[Line | str]] = []
+    for s in trust[:_SHOWN]:
+        seen = s.evidence
+        unchanged = f"{seen.successes}/{seen.successes + seen.failures} unchanged"
+        least = f"at least {seen.lower_bound * 100:.0f} % (95 % sure)"
+        rows.append([spans(s.agent), spans(s.tool), s.risk, unchanged, least, f"evidence {min(seen.e_value, 9e9):.3g}"])
+    if rows:
+        table(("", "", "", "", "", ""), rows)
+    if len(trust) > _SHOWN:
+        say(f"and {len(trust) - _SHOWN} more: hitl-opa autonomy status", indent=2)
+    if said.mean is not None:
+        say(f"People's own word (hitl-opa rate): {said.mean:.1f} of 5, from {said.n}")
+
+
+def _trust_as_json(trust: list[Standing], said: Survey) -> dict[str, Any]:
+    rows = [
+        {
+            **{name: getattr(s, name) for name in ("agent", "version", "tool", "risk")},
+            "successes": s.evidence.successes,
+            "failures": s.evidence.failures,
+            "lower_bound": s.evidence.lower_bound,
+            "e_value": min(s.evidence.e_value, 1e300),
+        }
+        for s in trust
+    ]
+    return {"trust": rows, "survey": msgspec.to_builtins(said, str_keys=True)}
 
 
 _VERDICTS = (("allow", "allowed"), ("ask", "asked"), ("deny", "denied"))

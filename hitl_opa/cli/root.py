@@ -38,6 +38,7 @@ class Lazy(click.Group):
         "metrics": "hitl_opa.cli.metrics",
         "autonomy": "hitl_opa.cli.autonomy",
         "incident": "hitl_opa.cli.autonomy",
+        "rate": "hitl_opa.cli.rate",
         "notify": "hitl_opa.cli.notify",
         "worker": "hitl_opa.cli.worker",
         "jobs": "hitl_opa.cli.jobs",

@@ -109,6 +109,15 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Rating(msgspec.Struct, frozen=True, kw_only=True):
+    """How much somebody says that they trust an agent: 1 to 5."""
+
+    at: float
+    by: str
+    agent: str
+    score: int
+
+
 class Trails:
     """Takes records in the order of the record, as many at a time as there are.
 
@@ -119,6 +128,7 @@ class Trails:
         self._trails: dict[str, Trail] = {}
         self._adopted: set[str] = set()
         self.acts: list[Act] = []
+        self.ratings: list[Rating] = []
         self.notified: dict[tuple[str, str], int] = {}
         self.unmatched = 0
         self.last = 0
@@ -154,6 +164,9 @@ class Trails:
             self.notified[key] = self.notified.get(key, 0) + 1
         if "autonomy" in extra:
             self.acts.append(msgspec.convert({"at": seconds(record.timestamp), **extra["autonomy"]}, Act))
+        if "rating" in extra:
+            at, by = seconds(record.timestamp), str(record.get("reviewer"))
+            self.ratings.append(Rating(at=at, by=by, agent=str(extra["rated"]), score=int(extra["rating"])))
         trail = self._trails.get(str(record.leaf.get("decision_id", "")))
         if trail is None:
             self.unmatched += record.kind in {"review", "approval", "outcome"}

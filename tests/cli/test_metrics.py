@@ -73,3 +73,26 @@ def test_no_record_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     code, text = run()
     assert code == 2
     assert "there is no record yet" in text
+
+
+def test_trust_is_what_people_do_and_apart_from_it_what_they_say(record: Path) -> None:
+    from hitl_opa.metrics.survey import rate
+
+    with AuditLog.open(record, labels={"agent": "bot"}) as log:
+        for who, score in (("ann", 2), ("bob", 5), ("ann", 4)):  # ann changed her mind
+            rate(log, who, "bot", score)
+        rate(log, "ann", "other", 1)
+        book = Book(log)
+        for n in range(20):
+            book.decision(f"real{n}", 100 + n)
+            book.review(f"real{n}", 100 + n, "approve" if n else "reject", ("ann", "bob")[n % 2], ms=30_000)
+        book.close()
+    found = json.loads(run("--db", record, "--agent", "bot", "--json")[1])
+    assert found["survey"] == {"n": 2, "mean": 4.5, "scores": {"1": 0, "2": 0, "3": 0, "4": 1, "5": 1}}
+    (row,) = found["trust"]
+    assert (row["tool"], row["successes"], row["failures"]) == ("Bash", 19, 1)
+    assert row["lower_bound"] == pytest.approx(0.7839, abs=1e-4)  # R: binom.test(19, 20, alternative = "greater")
+    told = run("--db", record, "--agent", "bot")[1]
+    assert "at least 78 % (95 % sure)" in told
+    assert "4.5 of 5, from 2" in told
+    assert json.loads(run("--db", record, "--agent", "other", "--json")[1])["survey"]["mean"] == 1

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hitl_opa.approvals.approvals import Approvals
-from hitl_opa.audit import AuditLog
+from hitl_opa.audit import UNNAMED, AuditLog
 from hitl_opa.autonomy import Standing, climb
 from hitl_opa.config import Config
 from hitl_opa.errors import ApprovalError
 from hitl_opa.metrics import Measures, Ratio, Trail, Trails, alerts, measure
+from hitl_opa.metrics.survey import SCORES, rate, survey
 from hitl_opa.server.inbox.figures import by_day, by_group
 from hitl_opa.server.inbox.pages import Pages, shown
 from hitl_opa.server.inbox.visitor import Visitor, Visitors
@@ -64,6 +65,16 @@ class Overview:
             "effectiveness.html", visitor, here="/inbox/effectiveness", by=by, groups=list(_BY), **values
         )
 
+    async def rate(self, request: Request, visitor: Visitor) -> Response:
+        """Say how much one trusts an agent."""
+        form = await request.form()
+        score, agent = str(form.get("score", "")), str(form.get("agent", ""))
+        if score in map(str, SCORES):
+            await asyncio.to_thread(
+                rate, self._audit, visitor.account.name, agent, int(score), str(form.get("note", "")).strip()
+            )
+        return RedirectResponse("/inbox/effectiveness", 303)
+
     async def autonomy(self, _: Request, visitor: Visitor) -> Response:
         """The ladder."""
         found = await asyncio.to_thread(self._climbed)
@@ -110,6 +121,7 @@ class Overview:
                     groups[name].append(trail)
             rows = [(name, measure(trails, group)) for name, group in groups.items()]
             figures, by_date = by_day(trails, kept)
+            standings = climb(trails, self._visitors.now(), self._config.autonomy)
         rows = [row for row in rows if row[1].calls or row[1].catches]
         rows.sort(key=lambda row: (-row[1].calls, row[0]))
         return {
@@ -125,6 +137,9 @@ class Overview:
             "figures": figures,
             "groups_figure": by_group(f"Calls by {by}", rows, shown),
             "by_date": by_date[:MOST],
+            "trust": [s for s in standings if s.evidence.successes + s.evidence.failures and agent in ("", s.agent)],
+            "survey": survey(r for r in trails.ratings if agent in ("", r.agent)),
+            "agents": sorted({t.agent for t in kept}) or [self._config.agent or UNNAMED],
         }
 
 

@@ -105,6 +105,7 @@ def inbox_routes(
         get("/whatif", whatif.show, "reviewer"),
         get("/events", events),
         get("/effectiveness", overview.effectiveness),
+        post("/effectiveness/rate", overview.rate),
         get("/autonomy", overview.autonomy),
         get("/grants", overview.grants),
         post("/grants/{id}/revoke", overview.revoke),

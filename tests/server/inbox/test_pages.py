@@ -154,6 +154,16 @@ async def test_how_well_it_works(office: Any, rita: Any) -> None:
     assert (await rita.get("/inbox/effectiveness?by=nonsense&days=x")).status_code == 200
 
 
+async def test_how_much_it_is_trusted(office: Any, rita: Any) -> None:
+    await office.ask(command="pytest -q")
+    at = "/inbox/effectiveness"
+    assert "Nobody has said yet" in (await rita.get(at)).text
+    for score in ("2", "4", "17"):
+        assert (await rita.post(at, f"{at}/rate", agent="anna", score=score, note="x")).status_code == 303
+    assert "4.0 of 5, from 1" in (await rita.get(at)).text
+    assert (await rita.http.post(f"{at}/rate", data={"score": "1", "agent": "anna"})).status_code == 403  # no token
+
+
 async def test_the_ladder_is_shown(office: Any, rita: Any) -> None:
     assert "there is no evidence" in (await rita.get("/inbox/autonomy")).text
     asked = await office.ask(command="pytest -q")
