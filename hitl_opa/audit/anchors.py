@@ -145,5 +145,5 @@ def read_notes(lines: Iterable[bytes], where: str) -> list[str]:
     """The notes in lines of an anchor's file. Raises AuditError."""
     try:
         return [msgspec.json.decode(line, type=_Line).checkpoint for line in lines if line.strip()]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise AuditError(f"anchor {where}: a line in it is no checkpoint: {error}") from None

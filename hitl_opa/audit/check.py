@@ -282,6 +282,6 @@ def _claim(leaf: bytes | None) -> Claim | None:
             ours.get("commitment", ""),
             msgspec.convert(erased, dict[str, list[tuple[int, int]]]) if erased else _NONE,
         )
-    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     return claim if [type(part) for part in claim[:4]] == [str, int, str, str] else None

@@ -44,7 +44,7 @@ def verify(lines: Iterable[str | bytes], keys: Sequence[Verifier] = (), anchored
                     problems.append(_problem(Damage.REORDERED, number, "is a checkpoint behind records"))
                 continue
             stream, row = _row(found)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as error:
             problems.append(_problem(Damage.UNREADABLE, number, f"is no exported record: {error}"))
             continue
         examination = examination or Examination(Witness(notes, keys))

@@ -129,7 +129,7 @@ def read_proofs(data: bytes) -> list[Proof]:
     """The proofs in a file, one a line. Raises AuditError."""
     try:
         return [msgspec.json.decode(line, type=Inclusion | Consistency) for line in data.splitlines() if line.strip()]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise AuditError(f"that is no proof: {error}") from None
 
 

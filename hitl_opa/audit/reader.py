@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.2
 Select = Callable[..., list[tuple[Any, ...]]]
 """Runs a query in a transaction of its own and returns all rows; text may come as str or bytes."""
 
-_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError)
+_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class Reader:

@@ -99,8 +99,14 @@ def known_keys(config: Path | None = None, files: Sequence[Path] = ()) -> list[V
     """The public keys in ``files``, or else those of the settings; none where there are none."""
     from hitl_opa.audit.keys import read_verifiers
 
+    found = []
+    for file in files:
+        keys = read_verifiers(_read(file).decode(errors="replace"))
+        if not keys:  # without keys nothing signed would be looked at, and that must not look like a yes
+            raise ConfigError(f"{file} holds no public key")
+        found += keys
     if files:
-        return [key for file in files for key in read_verifiers(_read(file).decode(errors="replace"))]
+        return found
     return open_trust(load_config(config))[0]
 
 
@@ -108,8 +114,14 @@ def known_notes(config: Path | None = None, places: Sequence[Path] = ()) -> list
     """The checkpoints that ``places`` (files, git repositories) keep, or else the settings' anchors."""
     from hitl_opa.audit.anchors import FileAnchor, GitAnchor
 
+    found: list[str] = []
+    for path in places:
+        notes = (GitAnchor(path) if path.is_dir() else FileAnchor(path)).notes()
+        if not notes:
+            raise ConfigError(f"{path} holds no checkpoint: nothing would be held against it")
+        found += notes
     if places:
-        return [n for path in places for n in (GitAnchor(path) if path.is_dir() else FileAnchor(path)).notes()]
+        return found
     return [note for anchor in open_anchors(load_config(config)) for note in anchor.notes()]
 
 

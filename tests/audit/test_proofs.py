@@ -164,7 +164,13 @@ def test_what_is_not_signed_for_has_no_proof(path: Path, keys: Keys, log: AuditL
         log.prover(keys.verifiers()).consistency("nonsense")
 
 
-@pytest.mark.parametrize("data", [b"{}", b"x", b'{"type":"inclusion"}', b'{"type":"consistency","version":2}', b"\xff"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"{}", b"x", b'{"type":"inclusion"}', b'{"type":"consistency","version":2}', b"\xff"),
+        b'{"type":"inclusion","x":' + b"[" * 100_000,
+    ],
+)
 def test_what_is_no_proof_is_refused(data: bytes) -> None:
     with pytest.raises(AuditError, match="that is no proof"):
         read_proofs(data)

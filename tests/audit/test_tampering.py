@@ -183,7 +183,9 @@ def test_a_removed_stream_row(path: Path, database: sqlite3.Connection) -> None:
     assert (Damage.INSERTED, 0, SIZE - 1) in _found(path)
 
 
-@pytest.mark.parametrize("leaf", ["", "{}", "[1]", "null", '{"hitl":1}', '{"hitl":{"seq":"3"}}', b"\xff", 7])
+@pytest.mark.parametrize(
+    "leaf", ["", "{}", "[1]", "null", '{"hitl":1}', '{"hitl":{"seq":"3"}}', b"\xff", 7, "[" * 100_000]
+)
 def test_a_leaf_that_is_none(path: Path, database: sqlite3.Connection, leaf: object) -> None:
     _set(database, 3, leaf=leaf)
     assert _found(path) == [(Damage.UNREADABLE, 3, 3)]

@@ -145,6 +145,17 @@ def test_checkpoint_signs_for_what_others_left(run: Any, signed: Path, tmp_path:
     assert "edited: record 0" in refused.output
 
 
+def test_what_holds_no_key_and_no_checkpoint_is_no_yes(run: Any, signed: Path, tmp_path: Path) -> None:
+    assert run("audit", "export", "-o", "export.jsonl").exit_code == 0
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "deep").write_text("[" * 100_000)
+    for option, words in (("--key", "holds no public key"), ("--anchor", "holds no checkpoint")):
+        done = run("audit", "verify", "export.jsonl", "--key", "public", option, "empty")
+        assert (done.exit_code, words in done.stderr) == (2, True), option
+    for deep in (["deep"], ["export.jsonl", "--anchor", "deep"], ["--proof", "deep"]):
+        assert run("audit", "verify", *deep, "--key", "public").exit_code in (1, 2)
+
+
 def test_erase_and_prune(run: Any, signed: Path) -> None:
     assert "say what to erase" in run("audit", "erase", "--yes").stderr
     assert run("audit", "erase", "--tool", "Bash", "--dry-run").output == "3 payload(s) would be erased\n"

@@ -18,6 +18,9 @@ Item = Recorded | ToolCall
 """A decision that was recorded, or a call of which only the call itself is known."""
 
 
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RecursionError, msgspec.MsgspecError)
+
+
 class Source(StrEnum):
     """What wrote a file."""
 
@@ -50,7 +53,7 @@ def _file(file: Path, source: Source | None) -> Iterator[Item]:
             reader = _reader(found)
         try:
             yield from reader(value)
-        except (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError) as error:
+        except _MALFORMED as error:
             raise ConfigError(f"{file}:{number}: {type(error).__name__}: {error}") from None
     if reader is None:
         raise ConfigError(
@@ -68,7 +71,7 @@ def _values(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     continue
                 try:
                     value = msgspec.json.decode(line)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, RecursionError) as error:
                     if number == 1:
                         yield from _whole(file)
                         return
@@ -81,7 +84,7 @@ def _values(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _whole(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         value = msgspec.json.decode(file.read_bytes())
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ConfigError(f"{file}: neither JSON nor JSON lines: {error}") from None
     yield from ((1, item) for item in (value if isinstance(value, list) else [value]))
 

@@ -169,6 +169,8 @@ def test_plain_calls(tmp_path: Path) -> None:
         (['{"tool":"x"}', '{"tool":7}'], ":2: ValidationError"),
         (['{"leaf":{}}'], ":1: KeyError"),
         (['{"resourceLogs":7}'], ":1: TypeError"),
+        (['{"tool":"x","input":' + '{"a":' * 50_000], "neither JSON nor JSON lines"),
+        (['{"tool":"x"}', '{"tool":"x","input":' + '{"a":' * 50_000], ":2: not JSON"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
