@@ -24,6 +24,7 @@ class Overseer:
         self._trails = Trails()
         self._episodes = Episodes()
         self._begun: set[str] = set()
+        self._climb: list[Standing] = []
         self._news = True
 
     def once(self, now: float) -> Iterator[Step]:
@@ -32,12 +33,10 @@ class Overseer:
         What takes a person's word (level 4) is only proposed. Raises AuditError, ApprovalError, ConfigError.
         """
         self._read()
-        if self._config.autonomy.earn and self._news:
+        if self._config.autonomy.earn:
             for one in self._standings.apply(lambda: self._climbed(now), now):
-                move = one.moves[-1]
-                words = f"{one.agent}: {one.tool} at {one.risk} risk, level {move.old} to {move.new}: {move.why}"
+                words = f"{one.agent}: {one.tool} at {one.risk} risk, level {one.old} to {one.new}: {one.why}"
                 yield Step(kind="autonomy", status="done", error=words)
-        self._news = False
         yield from self._alarm(now)
 
     def untold(self, now: float, grace: float) -> dict[str, Episode]:
@@ -53,7 +52,10 @@ class Overseer:
 
     def _climbed(self, now: float) -> list[Standing]:
         self._read()  # nothing can be written now: what took a level away a moment ago is seen
-        return climb(self._trails, now, self._config.autonomy)
+        if self._news:
+            self._climb = climb(self._trails, now, self._config.autonomy)
+            self._news = False
+        return self._climb
 
     def _alarm(self, now: float) -> Iterator[Step]:
         found = {alarm.name: alarm.message for alarm in alarms(self._trails, now, self._config.targets)}

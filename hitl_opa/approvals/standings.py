@@ -8,12 +8,26 @@ from typing import Any
 import msgspec
 import sqlalchemy as sql
 
-from hitl_opa.approvals.store import Store
+from hitl_opa.approvals.store import Store, Transaction
 from hitl_opa.approvals.tables import AUTONOMY
 from hitl_opa.audit import Event, Kind
-from hitl_opa.autonomy import Standing
+from hitl_opa.autonomy import Move, Standing
 
 _FROZEN = "*"
+_FREEZE = {"agent": _FROZEN, "version": "", "tool": "", "risk": "", "level": 1}
+_FORGED = "the record knows nothing of another level"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A level that is in force now, the one before, and why."""
+
+    agent: str
+    version: str
+    tool: str
+    risk: str
+    old: int
+    new: int
+    why: str
 
 
 class Standings:
@@ -44,43 +58,47 @@ class Standings:
     def act(self, action: str, by: str, now: float, **about: Any) -> None:
         """Put what a person did on the record (`hitl_opa.metrics.Act`); freezing holds from here on."""
         event = Event(kind=Kind.NOTE, reviewer=by, extra={"autonomy": {"action": action, "by": by, **about}})
-        frozen = {"agent": _FROZEN, "version": "", "tool": "", "risk": "", "level": 1, "at": now}
         with self._store.begin() as transaction:
             if action in ("freeze", "unfreeze"):
                 transaction.connection.execute(AUTONOMY.delete().where(AUTONOMY.c.agent == _FROZEN))
             if action == "freeze":
-                transaction.connection.execute(AUTONOMY.insert().values(frozen))
+                transaction.connection.execute(AUTONOMY.insert().values(**_FREEZE, at=now))
             transaction.record(event)
 
-    def apply(self, standings: Callable[[], list[Standing]], now: float) -> list[Standing]:
-        """Put in force what the record says has been earned and lost. Returns those whose level changed.
+    def apply(self, standings: Callable[[], list[Standing]], now: float) -> list[Change]:
+        """Put in force what the record says has been earned and lost, and nothing else. Returns what changed.
 
-        ``standings`` is asked while nobody else can write: what was lost a moment ago is not given back.
+        ``standings`` is asked while nobody else can write: what was lost a moment ago is not given back. A level, or
+        the end of a freeze, that stands in the database and not in the record was not put there by us: it ends.
         """
-        changed = []
+        changes = []
         with self._store.begin() as transaction:
-            kept = AUTONOMY.c.agent != _FROZEN
-            rows = transaction.connection.execute(sql.select(AUTONOMY).where(kept)).all()
-            known = {(r.agent, r.version, r.tool, r.risk): r.level for r in rows}
-            for one in standings():
-                key = (one.agent, one.version, one.tool, one.risk)
-                # a freeze is a switch of its own: what was earned stays in place behind it
-                level = one.moves[-1].new if one.moves else 1
-                if level == known.get(key, 1):
+            rows = transaction.connection.execute(sql.select(AUTONOMY)).all()
+            known = {(r.agent, r.version, r.tool, r.risk): r.level for r in rows if r.agent != _FROZEN}
+            found = standings()
+            if any(one.frozen for one in found) and all(row.agent != _FROZEN for row in rows):
+                transaction.connection.execute(AUTONOMY.insert().values(**_FREEZE, at=now))
+            # a freeze is a switch of its own: what was earned stays in place behind it
+            earned = {(s.agent, s.version, s.tool, s.risk): s.moves[-1].new if s.moves else 1 for s in found}
+            moves = {(s.agent, s.version, s.tool, s.risk): s.moves for s in found}
+            for key in sorted(earned.keys() | known.keys()):
+                old, new = known.get(key, 1), earned.get(key, 1)
+                if old == new:
                     continue
-                changed.append(one)
-                values = dict(zip(("agent", "version", "tool", "risk"), key, strict=True))
-                transaction.connection.execute(
-                    AUTONOMY.delete().where(sql.and_(*(AUTONOMY.c[name] == value for name, value in values.items())))
-                )
-                if level > 1:
-                    transaction.connection.execute(AUTONOMY.insert().values(**values, level=level, at=now))
-                transaction.record(
-                    Event(
-                        kind=Kind.NOTE,
-                        tool=one.tool,
-                        extra={"earned": {**values, "level": level}},
-                        detail={"why": one.moves[-1].why if one.moves else "", "moves": msgspec.to_builtins(one.moves)},
-                    )
-                )
-        return changed
+                last = moves.get(key, [])[-1:]
+                why = last[0].why if last and last[0].new == new else _FORGED
+                agent, version, tool, risk = key
+                change = Change(agent, version, tool, risk, old, new, why)
+                self._put(transaction, change, moves.get(key, []), now)
+                changes.append(change)
+        return changes
+
+    def _put(self, transaction: Transaction, change: Change, moves: list[Move], now: float) -> None:
+        key = {name: getattr(change, name) for name in ("agent", "version", "tool", "risk")}
+        mine = sql.and_(*(AUTONOMY.c[name] == value for name, value in key.items()))
+        transaction.connection.execute(AUTONOMY.delete().where(mine))
+        if change.new > 1:
+            transaction.connection.execute(AUTONOMY.insert().values(**key, level=change.new, at=now))
+        detail = {"why": change.why, "moves": msgspec.to_builtins(moves)}
+        extra = {"earned": {**key, "level": change.new}}
+        transaction.record(Event(kind=Kind.NOTE, tool=change.tool, extra=extra, detail=detail))

@@ -24,7 +24,7 @@ from hitl_opa.metrics import Trails
 from hitl_opa.terminal.text import Line, Span, spans
 
 if TYPE_CHECKING:
-    from hitl_opa.approvals.standings import Standings
+    from hitl_opa.approvals.standings import Change, Standings
 
 _SEVERITIES = {"small": 1, "serious": 2, "severe": 3}
 
@@ -225,7 +225,7 @@ def _standings(settings: Config, audit: AuditLog) -> list[Standing]:
         return climb(Trails(audit.records()), time.time(), settings.autonomy)
 
 
-def _apply(settings: Config, audit: AuditLog, standings: Standings) -> list[Standing]:
+def _apply(settings: Config, audit: AuditLog, standings: Standings) -> list[Change]:
     with working("Reading the record"):
         trails = Trails(audit.records())
 
@@ -241,13 +241,12 @@ def _acted(settings: Config, audit: AuditLog, standings: Standings, as_json: boo
     _said(_apply(settings, audit, standings), as_json)
 
 
-def _said(changed: list[Standing], as_json: bool) -> None:
+def _said(changed: list[Change], as_json: bool) -> None:
     if as_json:
         emit([msgspec.to_builtins(s) for s in changed])
         return
     for s in changed:
-        move = s.moves[-1]
-        say(*spans(f"{s.agent}: {s.tool} at {s.risk} risk, level {move.old} to {move.new}: {move.why}"))
+        say(*spans(f"{s.agent}: {s.tool} at {s.risk} risk, level {s.old} to {s.new}: {s.why}"))
 
 
 def _named(settings: Config, tool: str, risk: str, about: dict[str, Any]) -> dict[str, str]:

@@ -118,6 +118,11 @@ def _show(found: list[Suggestion], erased: int, write: Path | None) -> None:
                 say(Span(f"{label:9}", "dim"), *spans(", ".join(values)), indent=2, hanging=11)
         changes = ", ".join(f"{count} {change.replace('>', ' to ')}" for change, count in one.backtest.changes.items())
         say(Span("backtest ", "dim"), f"of {one.backtest.calls} calls on record: {changes}", indent=2, hanging=11)
+        if one.widens:
+            words = "with it, calls run alone that a person sees now"
+            if one.unread:
+                words += f"; {one.unread} of {one.support} were decided faster than anybody reads, or untimed"
+            say(Span("WIDENS   ", "danger"), words, indent=2, hanging=11)
         if write is not None:
             say(Span("written  ", "dim"), str(write / f"{one.rule.name}.rego"), indent=2)
     if erased:

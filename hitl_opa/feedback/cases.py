@@ -9,11 +9,13 @@ import msgspec
 from hitl_opa.audit import Record
 from hitl_opa.errors import HitlError
 from hitl_opa.metrics import Trails
+from hitl_opa.metrics.measures import stamped
 from hitl_opa.model import Decision, Document
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision of policy and, where there was one, of people. ``choice`` as in `hitl_opa.metrics.Trail`."""
+    """A decision of policy and, where there was one, of people. ``choice`` as in `hitl_opa.metrics.Trail`;
+    ``looked``: whether somebody is known to have looked for as long as reading it takes."""
 
     id: str
     document: Document
@@ -21,6 +23,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     choice: str
     reviewers: tuple[str, ...]
     category: str
+    looked: bool
 
     @property
     def asked(self) -> frozenset[str]:
@@ -53,6 +56,7 @@ class Cases:
                 choice=trail.choice,
                 reviewers=tuple(sorted({look.reviewer for look in trail.looks})),
                 category=next((look.category for look in trail.looks if look.category), ""),
+                looked=any(look.ms for look in trail.looks) and not stamped(trail),
             )
 
     def _keep(self, record: Record) -> None:

@@ -126,7 +126,10 @@ def render(
     }
     source = _RULE.format(
         title=_text(message),
-        description=_text("Made by `hitl-opa policy suggest` from what people decided; read it before you adopt it."),
+        description=_text(
+            "Made by `hitl-opa policy suggest` from what people decided. It "
+            f"{'WIDENS what runs alone' if reason['verdict'] == 'allow' else 'denies more'}: read it first."
+        ),
         name=name,
         risk=risk,
         remedy=_text(str(reason["remedy"])),

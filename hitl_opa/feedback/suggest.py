@@ -28,13 +28,17 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that says beforehand what people have said each time. ``support``: how often, by whom."""
+    """A rule that says beforehand what people have said each time. ``support``: how often, by whom; ``unread``: how
+    many of them are not known to have been looked at for as long as reading takes. ``widens``: with it, what asked or
+    was denied runs alone."""
 
     rule: Rule
     pattern: Pattern
     verdict: str
     waives: list[str]
     support: int
+    unread: int
+    widens: bool
     reviewers: list[str]
     categories: dict[str, int]
     backtest: Backtest
@@ -95,6 +99,8 @@ def _suggestion(
         verdict="allow" if allows else "deny",
         waives=sorted(group[0].asked) if allows else [],
         support=len(group),
+        unread=sum(not case.looked for case in group),
+        widens=any(change.endswith(">allow") for change in backtest.changes),
         reviewers=people,
         categories=dict(categories),
         backtest=backtest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from book import START, Book
 from hitl_opa.approvals.overseer import Overseer
 from hitl_opa.approvals.standings import Standings
 from hitl_opa.approvals.store import Store
+from hitl_opa.approvals.tables import AUTONOMY
 from hitl_opa.audit import AuditLog
 from hitl_opa.config import Autonomy, Config, Target
 from hitl_opa.metrics import Trails
@@ -77,6 +79,37 @@ def test_what_was_lost_a_moment_ago_is_not_given_back(book: Book, store: Store) 
     book.close()
     assert standings.apply(lambda: late._climbed(after(now + 2)), after(now + 2)) == []
     assert standings.levels("bot", "1", "Bash")[0] == {}
+
+
+def test_a_level_that_the_record_does_not_know_of_ends(book: Book, store: Store) -> None:
+    """Whoever can write to the database, and not to the record, is found out within a minute."""
+    overseer, standings = Overseer(store, CONFIG), Standings(store)
+    now = after(earn(book, 36, "low"))
+    assert said(overseer, now) == ["Bash at low risk, level 1 to 2"]
+    with store.connected() as connection:
+        for agent, tool, risk in (("bot", "Bash", "high"), ("other", "Write", "low")):
+            key = {"agent": agent, "version": "1", "tool": tool, "risk": risk}
+            connection.execute(AUTONOMY.insert().values(**key, level=4, at=0.0))
+        connection.execute(AUTONOMY.update().where(AUTONOMY.c.risk == "low").values(level=4))
+    found = said(overseer, now + 60)
+    assert found == [
+        "Bash at high risk, level 4 to 1", "Bash at low risk, level 4 to 2", "Write at low risk, level 4 to 1"
+    ]  # fmt: skip
+    assert standings.levels("bot", "1", "Bash")[0] == {"low": 2}
+    assert standings.levels("other", "1", "Write")[0] == {}
+    assert said(overseer, now + 120) == []
+
+
+def test_a_freeze_that_somebody_took_out_of_the_database_holds(book: Book, store: Store) -> None:
+    overseer, standings = Overseer(store, CONFIG), Standings(store)
+    now = earn(book, 36, "low")
+    standings.act("freeze", "olga", after(now))
+    list(overseer.once(time.time()))
+    with store.connected() as connection:
+        connection.execute(AUTONOMY.delete().where(AUTONOMY.c.agent == "*"))
+    assert standings.levels("bot", "1", "Bash")[1] is False
+    list(overseer.once(time.time()))
+    assert standings.levels("bot", "1", "Bash")[1] is True
 
 
 def test_an_alarm_is_raised_once_an_episode(book: Book, store: Store) -> None:

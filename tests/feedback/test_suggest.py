@@ -187,6 +187,19 @@ def test_json(project: Path, ask: Ask) -> None:
     ask("approve", *edits(project))
     (one,) = json.loads(run("suggest", "--json")[1])
     assert one["backtest"] == {"calls": 8, "changes": {"ask>allow": 8}, "contradicted": []}
+    assert (one["widens"], one["unread"]) == (True, 8)  # whoever answered did so at once
+
+
+def test_what_widens_is_marked_and_who_only_clicked_is_counted(project: Path, ask: Ask) -> None:
+    ask("approve", *edits(project))
+    ask("reject", *shell(project, *(f"git push origin release-{n % 2}" for n in range(8))))
+    told = " ".join(run("suggest")[1].split())
+    assert "WIDENS with it, calls run alone that a person sees now; 8 of 8 were decided faster than" in told
+    assert told.count("WIDENS") == 1
+    wide, narrow = sorted(suggested(project), key=lambda one: one.verdict)
+    assert "WIDENS" in wide.rule.source
+    assert "WIDENS" not in narrow.rule.source
+    assert (wide.widens, narrow.widens) == (True, False)
 
 
 def test_a_file_that_somebody_changed_is_not_overwritten(project: Path, ask: Ask) -> None:
