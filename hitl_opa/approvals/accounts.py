@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
@@ -59,8 +60,9 @@ class Accounts:
             raise ApprovalError("an account needs a name of 1 to 200 printable characters, without blanks around it")
         values = {"name": name, "password": password, "subject": subject, "disabled": False, "created_at": now}
         with self._store.connected() as connection:
-            if connection.execute(sql.select(ACCOUNT.c.name).where(ACCOUNT.c.name == name)).first():
-                raise ApprovalError(f"there is an account {name!r} already")
+            for other in connection.execute(sql.select(ACCOUNT.c.name)).scalars():
+                if _folded(other) == _folded(name):  # one person does not vote twice as ann and Ann
+                    raise ApprovalError(f"there is an account {other!r} already")
             connection.execute(ACCOUNT.insert().values(**values, role=_role(role), groups=_groups(groups)))
         return self.get(name)
 
@@ -162,3 +164,8 @@ def _role(role: str) -> str:
 
 def _groups(groups: Iterable[str]) -> str:
     return msgspec.json.encode(sorted({group for group in groups if group})).decode()
+
+
+def _folded(name: str) -> str:
+    """What names have in common that people take for the same."""
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -97,8 +97,14 @@ class ApprovalsApi:
         """One of them, with what reviewers are shown."""
         key = caller(self._guard, request)
         id = request.path_params["id"]
-        found = await self._do(lambda: self._approvals.get(id))
-        if not SEES & set(key.roles) and found.principal != key.principal:
+        seeing = bool(SEES & set(key.roles))
+        try:
+            found = await self._do(lambda: self._approvals.get(id))
+        except Refused:
+            if seeing:
+                raise
+            found = None  # whether others' ids start so is not for an agent to know
+        if found is None or not (seeing or found.principal == key.principal):
             raise Refused(404, "not_found", f"there is no approval {id!r}")
         return reply(full(found))
 

@@ -139,7 +139,7 @@ class Desk:
         ids = [v for v in form.getlist("id") if isinstance(v, str)]
         choice = _text(form, "choice")
         said = await asyncio.to_thread(self._decide_all, visitor, ids, choice, _text(form, "reason").strip())
-        return RedirectResponse(f"/inbox?{urlencode({'said': said})}", 303)
+        return RedirectResponse(visitor.going("/inbox", said), 303)
 
     def _decide_all(self, visitor: Visitor, ids: list[str], choice: str, reason: str) -> str:
         if not ids or choice not in ("approve", "reject"):
@@ -191,7 +191,7 @@ class Desk:
             rows=rows,
             query=query,
             narrowed=bool(kept),
-            said=given.get("said", ""),
+            said=visitor.heard(request),
             waiting=counts.get(State.PENDING, 0),
             pickable=any(row["several"] for row in rows),
             most=MOST,

@@ -85,8 +85,7 @@ class Overview:
     async def grants(self, request: Request, visitor: Visitor) -> Response:
         """What runs without being asked each time."""
         found = await asyncio.to_thread(self._approvals.grants.listed, self._visitors.now())
-        said = request.query_params.get("said", "")
-        return self._pages.page("grants.html", visitor, here="/inbox/grants", grants=found, said=said)
+        return self._pages.page("grants.html", visitor, here="/inbox/grants", grants=found, said=visitor.heard(request))
 
     async def revoke(self, request: Request, visitor: Visitor) -> Response:
         """End a grant."""
@@ -99,7 +98,7 @@ class Overview:
             words = "Only who gave a grant, or an admin, revokes it."
             return self._pages.page("problem.html", visitor, 403, here="", title="Not yours to do", words=words)
         done = await asyncio.to_thread(grants.revoke, grant.id, visitor.account.name, self._visitors.now())
-        return RedirectResponse(f"/inbox/grants?said={'Revoked.' if done else 'It was over already.'}", 303)
+        return RedirectResponse(visitor.going("/inbox/grants", "Revoked." if done else "It was over already."), 303)
 
     def _read(self) -> Trails:
         self._trails.extend(self._audit.records(after=self._trails.last))

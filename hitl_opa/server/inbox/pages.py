@@ -39,7 +39,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(shown=shown, moment=moment, left=left, ago=ago)
+        self._templates.filters.update(shown=shown, sentence=sentence, moment=moment, left=left, ago=ago)
 
     def page(self, template: str, visitor: Visitor | None, status: int = 200, **values: Any) -> HTMLResponse:
         """A whole page."""
@@ -50,6 +50,12 @@ class Pages:
 def shown(value: Any) -> str:
     """Text from outside: what is invisible in it spelled out, line ends kept."""
     return visible(str(value), keep="\n")
+
+
+def sentence(value: Any) -> str:
+    """As `shown`, with a capital letter to begin with; what follows is as it was, names of files among it."""
+    text = shown(value)
+    return text[:1].upper() + text[1:]
 
 
 def moment(seconds: float) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from hitl_opa.approvals import Approval, State
 from hitl_opa.model import Document, ToolCall
 from hitl_opa.server.inbox.visitor import Visitor
-from hitl_opa.terminal.edits import change
+from hitl_opa.terminal.edits import MAX_LINES, change
 from hitl_opa.terminal.text import hidden
 from hitl_opa.terminal.words import happenings, setting, shorten
 
@@ -155,4 +155,6 @@ def _diff(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         [line for name, text in given(shown["call"]["input"]) for line in [f"{name}:", *text.split("\n")]]
         for shown in (old, new)
     )
+    if len(before) + len(after) > MAX_LINES:
+        return [f"@@ {len(before)} and {len(after)} lines: too long to compare @@"]
     return list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]

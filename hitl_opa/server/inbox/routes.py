@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -29,6 +29,7 @@ from hitl_opa.server.inbox.whatif import WhatIf
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 MAX_BODY = 4 * 1024 * 1024
+MAX_LOGIN = 16 * 1024  # bytes: from people nobody knows yet
 
 
 def inbox_routes(
@@ -68,6 +69,11 @@ def inbox_routes(
 
         return checked
 
+    async def log_in(request: Request) -> Response:
+        if not _small(request, MAX_LOGIN):
+            return PlainTextResponse("That is no name and password.", 413)
+        return await signin.log_in(request)
+
     async def listing(_: Request, visitor: Visitor) -> Response:
         found = await asyncio.to_thread(timeline.sessions, audit)
         return pages.page("sessions.html", visitor, here="/inbox/sessions", sessions=found)
@@ -91,7 +97,7 @@ def inbox_routes(
     one = "/approvals/{id}"
     routes: list[BaseRoute] = [
         Route("/login", signin.form, methods=["GET"]),
-        Route("/login", signin.log_in, methods=["POST"]),
+        Route("/login", log_in, methods=["POST"]),
         post("/logout", lambda request, _: signin.log_out(request), "viewer"),
         get("/again", signin.again_form),
         post("/again", signin.again, "viewer"),
@@ -128,8 +134,7 @@ def inbox_routes(
 
 async def _brought(request: Request, visitor: Visitor) -> bool:
     """Whether a POST brought the token of its own form; what `again` brings is its own affair."""
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > MAX_BODY:
+    if not _small(request, MAX_BODY):
         return False
     form = await request.form()
     token = form.get("token")
@@ -141,6 +146,12 @@ async def _brought(request: Request, visitor: Visitor) -> bool:
         return True  # checked there: the form is also shown to who is not logged in
     about = ("approval", str(id)) if id else (path.rsplit("/", 1)[-1],)
     return visitor.sent(token, *about)
+
+
+def _small(request: Request, most: int) -> bool:
+    """Whether the body is known not to be larger."""
+    length = request.headers.get("content-length", "")
+    return length.isascii() and length.isdigit() and len(length) < 12 and int(length) <= most
 
 
 def _path(request: Request) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -45,6 +46,15 @@ class Visitor(NamedTuple):
     def token(self, *about: str) -> str:
         """What a form of theirs must bring along: no other page, and nobody else, can know it."""
         return sign(self.secret, *about)
+
+    def going(self, page: str, said: str) -> str:
+        """The address of a page that says something, which nobody else can have it say."""
+        return f"{page}?{urlencode({'said': said, 'mark': self.token('said', said)})}"
+
+    def heard(self, request: Request) -> str:
+        """What such an address says, ``""`` where it is not one of ours."""
+        said, mark = (request.query_params.get(name, "") for name in ("said", "mark"))
+        return said if self.sent(mark, "said", said) else ""
 
     def sent(self, token: str, *about: str) -> bool:
         """Whether a form brought it along."""

@@ -111,7 +111,7 @@ reviewer if {
 #   remedy: Cancel the approval to take back what was approved.
 refusals contains r if {
 	some v in input.cast
-	v.reviewer == input.voter.name
+	lower(v.reviewer) == lower(input.voter.name)
 	r := {"rule": "approvals.twice", "message": sprintf("%s has voted on this approval already.", [input.voter.name])}
 }
 
@@ -142,7 +142,7 @@ named if {
 refusals contains r if {
 	input.approves
 	several
-	input.voter.name == input.matter.principal
+	lower(input.voter.name) == lower(input.matter.principal)
 	r := {"rule": "approvals.self", "message": "Nobody approves their own agent's call where policy names approvers or wants several."}
 }
 
@@ -159,7 +159,7 @@ several if input.matter.quorum > 1
 #   remedy: Decide as a person.
 refusals contains r if {
 	input.voter.name != ""
-	input.voter.name == input.matter.agent
+	lower(input.voter.name) == lower(input.matter.agent)
 	r := {"rule": "approvals.agent", "message": "An agent does not decide on its own calls."}
 }
 

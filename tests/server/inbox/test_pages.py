@@ -51,7 +51,7 @@ async def test_the_review_page(office: Any, rita: Any) -> None:
     page = (await rita.get(f"/inbox/approvals/{asked.id}")).text
     for words in (
         "What will happen",
-        "write app.py",
+        "Write app.py",
         ">-b = 2<",
         ">+b = 3<",
         "At autonomy level 1 a human decides every call.",
