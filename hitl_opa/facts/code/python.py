@@ -31,14 +31,14 @@ _DECIDING = ("hitl_opa.cli", "hitl_opa.approvals")
 
 
 def read_python(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str, *, script: bool) -> Stream:
-    text = word.text.replace(UNKNOWN, "__unknown__")
+    text = word.text.replace(UNKNOWN, "__unknown__").lstrip("\r\n")
     if _DEEP.search(text) or any(len(found.findall(text)) > MAX_DEEP for found in _DEEPENING):
         shell.ledger.opaque("too-large", "nested too deeply", via)
         return UNREAD
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text.strip("\n") if not text[:1].isspace() else "if 1:\n" + text)
+            tree = ast.parse(text if not text[:1].isspace() else "if 1:\n" + text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         shell.ledger.opaque("parse-error", word.text, via)
         if not script:

@@ -14,7 +14,7 @@ from hitl_opa.facts.urls import read_url
 
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
-from hitl_opa.facts.shell.options import parse
+from hitl_opa.facts.shell.options import ANY, parse
 
 _REPORTS = Act("effect", "read", "system", "info")
 _ASKING = re.compile(
@@ -175,8 +175,8 @@ class Invocation:
         elif reading.unknown_sub:
             if only_asks([w.text for w in reading.words]):
                 return [(_REPORTS, Word(self.via))]
-            if level.otherwise:
-                out += [(a, Word(reading.unknown_sub)) for a in level.otherwise]
+            if reading.otherwise:
+                out += [(a, Word(reading.unknown_sub)) for a in reading.otherwise]
             else:
                 self.shell.ledger.opaque(
                     "unknown-subcommand", " ".join([self.via, *reading.subs, reading.unknown_sub]), self.via
@@ -403,6 +403,8 @@ class Invocation:
             frame.wrappers = frame.wrappers[:-1]
         if how == "argv":
             rest = self.reading.rest or ([word] if word is not None else [])
+            if rest and rest[-1].text == ANY and len(self.reading.operands) > 1:  # "fd -e log . /var -x rm"
+                rest = [*rest[:-1], *(Word(f"{w.text.rstrip('/')}/*", True) for w in self.reading.operands[1:])]
             return self.shell.run(rest, frame.within(self.via), self.stdin) if rest else UNREAD
         if how == "opaque":
             self.shell.ledger.opaque(what, word.text if word else self.via, self.via)

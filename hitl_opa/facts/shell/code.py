@@ -168,6 +168,14 @@ def script_file(
     return UNREAD
 
 
+# What shells read when they start, and what toolchains ask to be sourced: to run them again changes nothing.
+_STARTED = frozenset(
+    {".bashrc", ".bash_profile", ".profile", ".zshrc", ".zprofile", ".zshenv", ".cargo/env", ".nvm/nvm.sh",
+     ".asdf/asdf.sh", ".sdkman/bin/sdkman-init.sh", ".rvm/scripts/rvm", ".ghcup/env", ".deno/env", ".local/bin/env",
+     "miniconda3/etc/profile.d/conda.sh", "anaconda3/etc/profile.d/conda.sh"}
+)  # fmt: skip
+
+
 def sourced(shell: Shell, frame: Frame, word: Word) -> Stream:
     """``source file``: the file's commands run in this very shell."""
     written = shell.files.get(shell.absolute(word.text, frame)) or shell.files.get(word.text) if word.known else None
@@ -177,6 +185,9 @@ def sourced(shell: Shell, frame: Frame, word: Word) -> Stream:
             return shell.script(written.text, frame, UNREAD, via="source")
     place, real, inside = script_place(shell, frame, word)
     low = word.text.lower()
+    if word.known and real.startswith(shell.home + "/") and real[len(shell.home) + 1 :] in _STARTED:
+        shell.path("read", word, frame, via="source")
+        return UNREAD
     if low.endswith(("/activate", "/activate.fish", "/activate.csh")) and place == "workspace":
         return UNREAD  # a virtual environment: sets PATH and a prompt
     shell.ledger.effect(

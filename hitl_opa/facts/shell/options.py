@@ -7,6 +7,7 @@ from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.words import Word
 
 ASKS = frozenset({"read", "query", "receive"})  # verbs that change nothing
+ANY = "./" + UNKNOWN  # any file below the current directory
 _OFF = frozenset({"false", "none", "no", "off", "0"})
 
 
@@ -21,6 +22,7 @@ class Reading:
         "level",
         "maybe",
         "operands",
+        "otherwise",
         "path",
         "rest",
         "role",
@@ -44,6 +46,7 @@ class Reading:
         self.subs: list[str] = []
         self.rest: list[Word] = []
         self.unknown_sub = ""
+        self.otherwise: Acts = ()  # what that subcommand does, at the level where it stood
 
 
 def parse(program: Program, args: list[Word]) -> Reading:
@@ -70,6 +73,8 @@ def parse(program: Program, args: list[Word]) -> Reading:
                     break
                 continue
             level = out.level
+            if text[:1] == "+" and level.subs and not out.operands and not out.subs:
+                continue  # a toolchain, as in "cargo +nightly test"
             if (level.subs or level.verbs) and not stop:
                 sub = level.subs.get(text)
                 if sub is not None:
@@ -85,7 +90,7 @@ def parse(program: Program, args: list[Word]) -> Reading:
                     and not out.operands
                     and (level.otherwise or not level.does)
                 ):
-                    out.unknown_sub = text
+                    out.unknown_sub, out.otherwise = text, level.otherwise
                 out.words.append(word)
             if style == "posix":
                 out.rest = args[i - 1 :]
@@ -190,7 +195,7 @@ def _rest(acts: Acts, args: list[Word], i: int, out: Reading) -> int:
         return i + 1
     out.rest = [w for w in args[i:] if w.text not in (";", "\\;")]
     if not any("{" in w.text for w in out.rest):
-        out.rest.append(Word("./" + UNKNOWN))
+        out.rest.append(Word(ANY))
     return len(args)
 
 

@@ -13,6 +13,7 @@ from hitl_opa.facts.shell.expansions import ansi_c
 from hitl_opa.facts.shell.frame import MAX_STREAM, Stream
 from hitl_opa.facts.shell.words import Word
 
+_NAMES_ONLY = frozenset({"-l", "--files-with-matches", "-L", "--files-without-match", "--name-only", "--files"})
 _DECODED = frozenset({"decoded"})
 
 
@@ -52,6 +53,23 @@ def ls(call: Invocation) -> Stream:
     out = call.apply()
     names = [w.text for w in call.reading.operands if w.glob]
     return Stream("\n".join(names), out.origin | {"listing"}) if names else Stream(None, out.origin)
+
+
+def matches(call: Invocation) -> Stream:
+    """grep and kin: lines of what they read, or with ``-l`` names below where they looked."""
+    out = call.apply()
+    if not call.reading.flags & _NAMES_ONLY:
+        return Stream(None, out.origin | call.stdin.origin)
+    places = [w for w in call.reading.operands[1:] if w.known] or [Word(".")]
+    return Stream("\n".join(f"{w.text.rstrip('/')}/*" for w in places), out.origin | {"listing"})
+
+
+def processes(call: Invocation) -> Stream:
+    """lsof: numbers of processes, for ``kill``; what has a port that everybody may open is one's own."""
+    out = call.apply()
+    ports = [int(p) for w in call.args for p in re.findall(r":(\d{1,5})\b", w.text)]
+    mine = bool(ports) and min(ports) >= 1024
+    return Stream(None, out.origin | {"job"} if mine else out.origin)
 
 
 def passthrough(call: Invocation) -> Stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import code
@@ -10,6 +11,8 @@ from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.specials.git import host_of
 from hitl_opa.facts.shell.words import Word
+
+_VERSION = re.compile(r"v?\d+(?:\.\d+)*(?:[-+.]?(?:alpha|beta|rc|dev|pre)[-.]?\d*)?")  # how releases are tagged
 
 
 def push(call: Invocation) -> Stream | None:
@@ -55,7 +58,7 @@ def push(call: Invocation) -> Stream | None:
         known = UNKNOWN not in name and name != ""
         place = (
             "tag"
-            if kind == "tag"
+            if kind == "tag" or _VERSION.fullmatch(name)
             else "protected-branch"
             if kind == "all" or _protected(name, shell.ledger.protected_branches)
             else "branch"

@@ -44,7 +44,7 @@ def killall(call: Invocation) -> Stream:
     names += [b.text for a, b in zip(call.args, call.args[1:], strict=False) if a.text in _NAMES]
     daemons = load().names.groups["daemons"]
     plain = {n.strip("^$*").rpartition("/")[2].lower().removesuffix(".exe") for n in names}
-    whole = not plain and bool(reading.flags & _USERS)
+    whole = bool(reading.flags & _USERS) if not plain else any(not n.strip(".") for n in plain)
     users = {b.text for a, b in zip(call.args, call.args[1:], strict=False) if a.text in _USERS}
     place = "all" if whole or plain & daemons or users & {"root", "0"} else "own"
     _effect(call, "stop", names, place)

@@ -203,6 +203,15 @@ def interpreter(call: Invocation) -> Stream:
     return code.piped(call.shell, inner, language, call.stdin, call.via)
 
 
+def editor(call: Invocation) -> Stream:
+    """Editors: files, and commands of theirs behind ``+``."""
+    for word in call.reading.operands:
+        if word.text[:1] == "+" and not word.text[1:].isdigit() and word.text[1:2] not in ("/", ""):
+            code.inline(call.shell, call.frame.within(call.via), "editor", Word(word.text[1:]), UNREAD, call.via)
+    call.reading.operands = [w for w in call.reading.operands if w.text[:1] != "+"]
+    return call.apply()
+
+
 def debugger(call: Invocation) -> Stream:
     """gdb and lldb: a program to look into, and commands from options or from stdin."""
     out = call.apply()
