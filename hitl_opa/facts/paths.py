@@ -40,6 +40,13 @@ _PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part tha
 _SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
 
 
+def _resolved(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return path
+
+
 class Location(NamedTuple):
     """Absolute path (``""`` where unknown), its place, whether it lies in the workspace, and whether that is sure."""
 
@@ -58,7 +65,7 @@ class Paths:
         self.workspace = _plain(workspace or cwd)
         self.home = _plain(home)
         self.cwd = _plain(cwd) or self.workspace
-        self._parents: dict[str, str] = {}
+        self._reals: dict[str, str] = {"": "", "/": "/"}  # what was looked at, followed
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
@@ -244,22 +251,30 @@ class Paths:
 
     def _real(self, path: str) -> str:
         """Symlinks followed; a path that cannot be looked at stays as written."""
-        if not path or path == "/":
-            return path
-        head, _, tail = path.rpartition("/")
-        parent = self._parents.get(head)
-        if parent is None:
+        known = self._reals.get(path)
+        if known is not None:
+            return known
+        if path[:1] != "/" or "/." in path or "//" in path:
+            return _resolved(path)
+        start, above = "", ""  # the longest folder above that was looked at, and where it really lies
+        end = len(path)
+        while (end := path.rfind("/", 0, end)) > 0:
+            if (found := self._reals.get(path[:end])) is not None:
+                start, above = path[:end], found
+                break
+        for name in path[len(start) + 1 :].split("/"):
+            start = f"{start}/{name}"
+            above = f"{above}/{name}" if above != "/" else f"/{name}"
             try:
-                parent = os.path.realpath(head) if head else ""
+                os.readlink(above)
+            except FileNotFoundError:  # nothing below it can be a link
+                return self._reals.setdefault(path, above + path[len(start) :])
             except (OSError, ValueError):
-                parent = head
-            self._parents[head] = parent
-        full = f"{parent}/{tail}" if parent != "/" else f"/{tail}"
-        try:
-            os.readlink(full)
-        except (OSError, ValueError):
-            return full  # no link, or nothing there
-        return os.path.realpath(full)
+                pass
+            else:
+                above = _resolved(above)
+            self._reals[start] = above
+        return above
 
     def _place(self, low: str) -> str:
         for guarded in self._protected:

@@ -22,7 +22,7 @@ PLACES = {
     "~/.bashrc": "shell-startup", "/home/bob/.profile": "shell-startup", "/root/.bashrc": "shell-startup", "~/.ssh/id_rsa": "credentials", "~/.aws/credentials": "credentials",
     "/home/bob/.ssh/id_rsa": "credentials", "~/.ssh/id_rsa.pub": "dotfile", ".env": "env-file", "a/.env.local": "env-file", ".env.example": "workspace", "/tmp/.env": "env-file",
     ".github/workflows/ci.yml": "ci", ".gitlab-ci.yml": "ci", ".git/HEAD": "git-internals", ".git/hooks/pre-commit": "git-hooks", ".git/config": "git-hooks", ".husky/x": "git-hooks",
-    ".npmrc": "package-config", "~/.npmrc": "package-config", "~/.vscode/x": "dotfile", "/tmp/x": "temp", "/tmp": "temp", ".claude/settings.json": "guard", "hitl.yaml": "guard",
+    ".npmrc": "package-config", "~/.npmrc": "credentials", "~/.vscode/x": "dotfile", "/tmp/x": "temp", "/tmp": "temp", ".claude/settings.json": "guard", "hitl.yaml": "guard",
     "~/.claude/settings.json": "guard", "/opt/x": "system", "/some/path": "outside", "server.key": "credentials", "/ETC/PASSWD": "system-auth", "~/.SSH/id_rsa": "credentials",
     "C:\\Windows\\System32\\x": "system", "/mnt/c/Windows": "root", "file:///etc/passwd": "system-auth", "//etc//passwd": "system-auth", "/etc/./passwd": "system-auth",
     "/home/dev/project/../../../etc/passwd": "system-auth",

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 MAX_TEXT = 8_192
 _WORD = re.compile(r"\"((?:[^\"`]|`.)*)\"|'([^']*)'|([^\s\"';|]+)")
 
+_METHOD = re.compile(r"(\]::|\)\.|\$\w+\.)(\w+)\(")  # of a .NET type or object
+_CHANGING = frozenset(
+    {"delete", "move", "moveto", "copy", "copyto", "replace", "create", "createtext", "opentext", "openwrite", "open",
+     "writealltext", "writealllines", "writeallbytes", "appendalltext", "setaccesscontrol", "start", "kill", "stop",
+     "downloadfile", "downloadstring", "downloaddata", "uploadfile", "uploadstring", "uploaddata", "send", "load",
+     "loadfile", "loadfrom", "setvalue", "createsubkey", "deletesubkey", "deletesubkeytree", "setenvironmentvariable",
+     "createdirectory", "invokemember", "exit", "readalltext", "readallbytes", "readalllines"}
+)  # fmt: skip
+
 
 def read_powershell(shell: Shell, frame: Frame, word: Word, via: str) -> Stream:
     text = word.text
@@ -46,17 +55,17 @@ def read_powershell(shell: Shell, frame: Frame, word: Word, via: str) -> Stream:
         shell.ledger.effect(
             "execute", "code", "", place="remote", via=via, traits=tuple(sorted({"reverse-shell", *frame.traits}))
         )
+    for method in _METHOD.finditer(text):
+        if method[2].lower() in _CHANGING:
+            shell.ledger.opaque("inline-code", method[0], via)
+            shell.ledger.effect("execute", "code", method[0], place="unknown", via=via, traits=frame.traits)
     for statement in re.split(r"[;|\n]|&&|\|\|", text)[:200]:
+        found = list(_WORD.finditer(statement.strip("{}() &")))
+        if len(found) > 2 and found[0][0][:1] == "$" and found[1][0] == "=":
+            found = found[2:] if found[2][3] is not None else []  # a text that is kept runs nothing
         words = [
-            Word(
-                (m[1] if m[1] is not None else m[2] if m[2] is not None else m[3])
-                .replace("`", "")
-                .replace("\\\\", "\\")
-            )
-            for m in _WORD.finditer(statement.strip("{}() &"))
+            Word(next(g for g in m.groups() if g is not None).replace("`", "").replace("\\\\", "\\")) for m in found
         ]
-        if words and words[0].text[:1] == "$" and len(words) > 2 and words[1].text == "=":
-            words = words[2:]
         if words and words[0].text[:1] not in "$[@%(#":
             words = [w if "$" not in w.text else Word(_variables(w.text, shell)) for w in words]
             shell.run(words, frame.within(via), UNREAD)

@@ -62,12 +62,20 @@ SKIP = frozenset(
 )
 
 
+_FLAGS = frozenset({"true", "false"})  # run as commands, neither does anything
+
+
 def branches(shell: Shell, node: Node, frame: Frame, stdin: Stream) -> Stream:
     before = dict(frame.variables)
     out = shell.body(node, frame, stdin)
     for name, word in frame.variables.items():
         old = before.get(name)
-        if old is not None and old != word and not (old.text == "" or word.text == ""):
+        if (
+            old is not None
+            and old != word
+            and not (old.text == "" or word.text == "")
+            and not {old.text, word.text} <= _FLAGS
+        ):
             frame.variables[name] = Word(UNKNOWN, False, old.origin | word.origin)
     return Stream(None, out.origin)
 

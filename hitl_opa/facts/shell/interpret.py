@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hitl_opa.facts.ledger import Ledger
 
 _KEYED = re.compile(r"\[(\d+)\]=(.*)\Z", re.DOTALL)  # an element of an array with its index
+# no shell has these: the lines are PowerShell's
+_POWERSHELL = re.compile(r"\s*\$(?:(?:ErrorAction|Progress|Verbose|Warning)Preference|ErrorView)\s*=\s")
 MAX_SCRIPT = 131_072  # bytes of one script
 MAX_NODES = 64  # nesting of the tree
 MAX_SCRIPTS = 12  # scripts within scripts
@@ -63,6 +65,10 @@ class Shell(World):
             self.ledger.opaque("too-large", "scripts nested too deeply", via)
             return UNREAD
         self.ledger.text(text)
+        if _POWERSHELL.match(text):
+            from hitl_opa.facts.code.powershell import read_powershell
+
+            return read_powershell(self, frame, Word(text), via or "powershell")
         kept, self.source = self.source, source
         self.scripts += 1
         try:

@@ -293,6 +293,8 @@ class Runner:
         ):
             ledger.effect("read", "system", name, place="info", via=name)
             return UNREAD
+        if name[:1] == "-" and "/" not in name and "PATH" not in frame.variables and not frame.wrappers:
+            return UNREAD  # an option that was left on a line of its own: no shell finds such a program
         texts = [a.text for a in args]
         if (
             1 <= len(texts) <= 4
