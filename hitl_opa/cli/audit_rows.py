@@ -62,7 +62,39 @@ def _summary(record: Record) -> Iterator[Span]:
                 yield Span("ANOTHER INPUT THAN WAS APPROVED  ", "danger")
             yield from spans(str((payload.get("detail") or {}).get("error") or ""))
         case _:
-            yield from spans(str(payload.get("detail") or "")[:200])
+            yield from spans(_note(record)[:200])
+
+
+def _note(record: Record) -> str:
+    """What happened that is neither decision nor answer, in a line."""
+    extra: dict[str, Any] = record.get("extra", {})
+    detail: dict[str, Any] = (record.payload or {}).get("detail") or {}
+    who = record.get("reviewer")
+    match extra:
+        case {"autonomy": {"action": action, **about}}:
+            where = " ".join(str(about[name]) for name in ("agent", "tool", "risk", "level") if name in about)
+            said = [f"{about.get('by', who)}: {action}", where, str(about.get("reason", ""))]
+            return ", ".join(filter(None, said))
+        case {"earned": {"level": level, "risk": risk, "agent": agent}}:
+            return f"{agent}: level {level} at {risk} risk: {detail.get('why', '')}"
+        case {"alarm": name, "state": state}:
+            return f"alarm {state}: {detail.get('message', name)}"
+        case {"incident": severity}:
+            return f"incident, severity {severity}, said {who}: {detail.get('note', '')}"
+        case {"rating": score, "rated": agent}:
+            return f"{who} trusts {agent} {score} of 5: {detail.get('note', '')}"
+        case {"notified": channel, "result": result}:
+            return f"{channel}: {result} {detail.get('title') or detail.get('problem') or ''}"
+        case {"adopted": decisions, "rule": rule}:
+            return f"adopted {rule}, made from {len(decisions)} decisions"
+        case {"erased": _, "where": where}:
+            return f"{who} erased what fits {where}"
+        case {"viewed": _}:
+            return f"{who} looked at it"
+        case {"refused": rule}:
+            return f"{who}'s word does not count ({rule}): {detail.get('refused', '')}"
+        case _:
+            return str(detail or "")
 
 
 def details(record: Record) -> None:
@@ -71,6 +103,8 @@ def details(record: Record) -> None:
     for name, value in sorted(named.items()):
         if name in _SHOWN:
             say(Span(f"{name:13}", "dim"), *spans(str(value)), indent=2, hanging=13)
+    if record.kind not in ("decision", "outcome") and record.get("extra"):
+        _json_of({"extra": record.get("extra")})
     payload = record.payload
     if payload is None and record.get("commitment"):
         say(Span("its content was erased; what it was stays proven", "yellow"), indent=2)

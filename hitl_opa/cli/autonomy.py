@@ -65,7 +65,7 @@ def status(agent: str | None, moves: bool, as_json: bool, config: Path | None) -
         emit([{**msgspec.to_builtins(s), "e_value": min(s.evidence.e_value, 1e300)} for s in found])
         return
     if not found:
-        say("Nobody has decided on a call of low, medium or high risk yet: there is no evidence.")
+        say("There is no evidence: nobody has looked at a call of low, medium or high risk yet, and decided on it.")
         return
     if any(s.frozen for s in found):
         say(Span("frozen: ", "danger"), "everything runs at level 1. hitl-opa autonomy unfreeze ends it.")

@@ -100,9 +100,9 @@ def replay(
         summary = summarise(_counted(_replayed(calls, other, jobs, level or 0, stack)), examples=examples)
         taken = time.perf_counter() - started
     summary = msgspec.structs.replace(summary, notes=_notes(summary, reading.count, taken, jobs))
-    _write(form, out, summary, fail_on, other)
-    for name, file in reports:
+    for name, file in reports:  # first: who reads the rest may stop in the middle of it
         _write(name, file, summary, fail_on, other)
+    _write(form, out, summary, fail_on, other)
     if any(group.direction in FAILS[fail_on] for group in summary.groups):
         sys.exit(1)
 

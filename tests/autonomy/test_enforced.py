@@ -160,5 +160,5 @@ def test_a_sample_goes_on_being_seen(project: Path) -> None:
 
 
 def test_no_evidence_says_so(project: Path) -> None:
-    assert "Nobody has decided on a call" in run("autonomy", "status")
+    assert "There is no evidence" in run("autonomy", "status")
     assert "no decision has an id like" in run("incident", "nonsense", code=2)

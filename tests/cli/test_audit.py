@@ -146,3 +146,32 @@ def test_a_file_that_is_no_record(run: Any, tmp_path: Path) -> None:
     result = run("audit", "verify", "--db", "x.db")
     assert result.exit_code in {1, 2}
     assert "Traceback" not in result.output
+
+
+EARNED = {"agent": "bot", "version": "", "tool": "B", "risk": "low", "level": 2}
+FREEZE = {"action": "freeze", "by": "olga", "reason": "odd nights"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "detail", "line"),
+    [
+        ({"autonomy": FREEZE}, None, "olga: freeze, odd nights"),
+        ({"earned": EARNED}, {"why": "w"}, "bot: level 2 at low risk: w"),
+        ({"alarm": "metric x", "state": "began"}, {"message": "too many"}, "alarm began: too many"),
+        ({"alarm": "metric x", "state": "ended"}, None, "alarm ended: metric x"),
+        ({"incident": 3}, {"note": "n\x1b[2J"}, "incident, severity 3, said ann: n<"),
+        ({"rating": 4, "rated": "bot"}, None, "ann trusts bot 4 of 5"),
+        ({"adopted": ["a", "b"], "rule": "r.rego"}, None, "adopted r.rego, made from 2 decisions"),
+        ({"notified": "slack", "result": "sent"}, {"title": "1 waits"}, "slack: sent 1 waits"),
+        ({"approval": "a", "viewed": True}, None, "ann looked at it"),
+        ({}, {"anything": "else"}, "{'anything': 'else'}"),
+    ],
+)
+def test_what_is_neither_decision_nor_answer_is_told_in_a_line(
+    run: Any, tmp_path: Path, extra: dict[str, Any], detail: Any, line: str
+) -> None:
+    with AuditLog.open(tmp_path / ".hitl" / "hitl.db") as log:
+        log.append(Event(kind=Kind.NOTE, reviewer="ann", extra=extra, detail=detail))
+    told = run("audit", "tail").output
+    assert line in told
+    assert "\x1b" not in told

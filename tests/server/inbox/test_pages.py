@@ -165,7 +165,7 @@ async def test_how_much_it_is_trusted(office: Any, rita: Any) -> None:
 
 
 async def test_the_ladder_is_shown(office: Any, rita: Any) -> None:
-    assert "there is no evidence" in (await rita.get("/inbox/autonomy")).text
+    assert "There is no evidence" in (await rita.get("/inbox/autonomy")).text
     asked = await office.ask(command="pytest -q")
     office.clock.forward(30)
     await rita.decide(asked.id, "reject")
