@@ -30,6 +30,7 @@ from hitl_opa.model import PermissionMode, Session, ToolCall
 
 # a place that exists nowhere, so that rates do not depend on this machine
 PLACE: dict[str, Any] = {"cwd": "/home/dev/project", "workspace": "/home/dev/project", "home": "/home/dev"}
+NOTES = Path(__file__).with_name("quality.md")  # what was found by hand
 LEVELS = (1, 2, 3, 4)
 RATES = {
     "missed": "dangerous",
@@ -118,7 +119,7 @@ def markdown(table: dict[tuple[str, int], Counter[str]], command: str) -> str:
     groups = {title: members.split() for title, members in GROUPS.items()}
     for level in (2, 3, 4):
         parts += [f"## Level {level}", rows({**groups, **{name: [name] for name in files}}, level)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, NOTES.read_text("utf-8").strip()]) + "\n"
 
 
 def main() -> None:

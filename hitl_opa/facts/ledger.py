@@ -103,6 +103,8 @@ class Ledger:
             self.opaque("too-large", "more effects than are listed", via)
             return "unknown"
         at = self.paths.locate(text, cwd, glob=glob)
+        if at.kept and verb in ("read", "send"):
+            at = at._replace(place=at.kept)
         name = at.real.rpartition("/")[2].casefold()
         if verb == "read" and at.place == "system-auth" and name.startswith(_HASHES):
             traits = (*traits, "secret")

@@ -48,12 +48,16 @@ def _resolved(path: str) -> str:
 
 
 class Location(NamedTuple):
-    """Absolute path (``""`` where unknown), its place, whether it lies in the workspace, and whether that is sure."""
+    """Absolute path (``""`` where unknown), its place, whether it lies in the workspace, and whether that is sure.
+
+    ``kept``: the place of secrets that a pattern matches besides, which counts for whoever reads.
+    """
 
     real: str
     place: str
     inside: bool
     certain: bool
+    kept: str = ""
 
 
 class Paths:
@@ -245,8 +249,10 @@ class Paths:
             place = self._place(name)
             if place == "guard" and rest[1:2] in "*?[" and not os.path.lexists(name):
                 continue  # "*.yaml" where no such file is
+            if place in ("credentials", "env-file"):
+                best = best._replace(kept=place)
             if _RANK[place] < _RANK[best.place]:
-                best = Location(sample.real, place, sample.inside, False)
+                best = Location(sample.real, place, sample.inside, False, best.kept)
         return best
 
     def _real(self, path: str) -> str:

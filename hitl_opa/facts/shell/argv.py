@@ -392,6 +392,20 @@ class Invocation:
             traits=traits,
             certain=self.frame.certain,
         )
+        if self.shell.files:
+            self._written()
+
+    def _written(self) -> None:
+        """Code that this very call wrote into the project runs with the project's (``conftest.py``, ``setup.py``)."""
+        from hitl_opa.facts.code import read_code
+
+        for name, content in list(self.shell.files.items())[:8]:
+            if content.text is not None and name.endswith(".py") and name not in self.frame.calls:
+                inner = self.frame.within(self.via, certain=False)
+                inner.calls = (*self.frame.calls, name)
+                read_code(
+                    self.shell, inner, "python", Word(content.text, False, content.origin), UNREAD, name, script=True
+                )
 
     def run(self, act: Act, word: Word | None) -> Stream:
         from hitl_opa.facts.shell import code

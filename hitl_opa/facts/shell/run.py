@@ -83,6 +83,7 @@ _ARGUMENTS = {
 _PROJECTS = frozenset(
     {"uv", "poetry", "pdm", "pipenv", "hatch", "rye", "pixi", "bundle", "npm", "pnpm", "yarn", "bun", "composer"}
 )
+_PROMPTS = frozenset({"PS0", "PS1", "PS2", "PS4"})  # expanded whenever they are shown
 _LOADS = re.compile(
     r"-(?:javaagent|agentpath|agentlib|Xbootclasspath)|-XX:On|--require|--import|--loader|(?:^|\s)-[rM]\b"
 )
@@ -152,10 +153,12 @@ class Runner:
         shell, text = self._shell, value.text
         if name in _COMMAND_SETTINGS and text and shell.scripts:
             shell.script(text, frame.within(name), via=name)
+        elif name in _PROMPTS and ("$(" in text or "`" in text):
+            shell.script(f': "{text}"', frame.within(name), via=name)
         elif (
             name in _CODE_SETTINGS
             or name.startswith("BASH_FUNC_")
-            or (name.endswith("_OPTIONS") and _LOADS.search(text))
+            or (name.endswith(("_OPTIONS", "_OPTS")) and _LOADS.search(text))
         ):
             self._code(name, value, frame)
         elif name in _SEARCHED:

@@ -61,7 +61,23 @@ def git(call: Invocation) -> Stream | None:
         from hitl_opa.facts.shell.specials import TABLE
 
         return TABLE[special](call)
+    if name in _SHOWS:
+        _shown(call)
     return None
+
+
+_SHOWS = frozenset(
+    {"show", "diff", "log", "blame", "annotate", "cat-file", "hash-object", "grep", "archive", "checkout-index"}
+)
+
+
+def _shown(call: Invocation) -> None:
+    """What git shows of files that hold secrets, whichever version (``git show HEAD:.env``, ``git log -p -- .env``)."""
+    for word in call.reading.operands:
+        name = word.text.rpartition(":")[2] if ":" in word.text else word.text
+        at = call.shell.ledger.paths.locate(name, call.frame.cwd, glob=word.glob)
+        if name and (at.kept or at.place) in ("credentials", "env-file"):
+            call.shell.path("read", Word(name, word.glob, word.origin), call.frame, via="git")
 
 
 def _with(frame: Frame, args: list[Word]) -> Frame:

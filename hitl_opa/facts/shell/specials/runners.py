@@ -184,7 +184,7 @@ def interpreter(call: Invocation) -> Stream:
         for word in rest:  # perl -pe / ruby -ne: operands are files that are read, or written with -i
             if reading.role is not None:
                 call.shell.path(reading.role.verb, word, frame, via=call.via)
-            elif language in ("perl", "ruby", "awk") and "/" in word.text:
+            elif language in ("perl", "ruby", "awk"):
                 call.shell.path("read", word, frame, via=call.via)
         return out
     if reading.inform:
