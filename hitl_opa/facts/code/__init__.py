@@ -37,6 +37,11 @@ def read_code(
 
         read_awk(shell, frame, word)
         return UNREAD
+    if language == "editor":
+        from hitl_opa.facts.code.editor import read_editor
+
+        read_editor(shell, frame, word, via)
+        return UNREAD
     if language == "gdb":
         from hitl_opa.facts.code.gdb import read_gdb
 
