@@ -7,7 +7,6 @@ are passed on as claims and change no fact here.
 
 from __future__ import annotations
 
-import itertools
 import re
 import shlex
 from typing import Any
@@ -21,8 +20,6 @@ from hitl_opa.model import Claims, Flag, Mcp
 
 MAX_FIELDS = 64
 MAX_NESTING = 8
-_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_CHOOSERS = frozenset({"action", "operation", "op", "method", "http_method", "verb", "mode", "request_type"})
 _SOURCES = ("src", "source", "old", "input", "from")
 _TARGETS = ("dst", "dest", "output", "save", "target", "to", "new", "out")
 _LOCAL_COPY = frozenset({"download", "export", "save", "dump", "backup", "screenshot", "snapshot"})
@@ -56,9 +53,6 @@ _SQL_INSIDE = re.compile(
 )
 
 
-_PROPOSALS = frozenset({"create", "open", "update", "add", "comment", "edit"})
-
-
 def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) -> Mcp:
     """Server, tool and claims of an ``mcp__server__tool`` name; the claims alone for other names."""
     server, name = split(tool)
@@ -90,13 +84,13 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     title = name or tool
     words = [w for w in names.parts(title) if not w.isdigit()]
     data = load().names
-    kind, _ = _kind(words, data.verbs)
+    kind, _ = names.class_of(words, data.verbs)
     objects = {data.objects.get(w, "") for w in words} - {""}
     fields = _fields(arguments, data.fields)
     if len(fields) > MAX_FIELDS:
         ledger.opaque("too-large", f"more than {MAX_FIELDS} arguments", title)
     fields = fields[:MAX_FIELDS]
-    kind = _chosen(kind, fields, data.verbs)
+    kind = names.chosen(kind, fields, data.verbs)
     if kind == "query" and _LOCAL_COPY & set(words):
         fields = [("output" if f == "path" else f, v, k) for f, v, k in fields]
     touched = _arguments(ledger, shell, frame, title, kind, fields, arguments)
@@ -110,49 +104,7 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     if kind == "query" and ("secret" in objects or " ".join(words).endswith(_SECRETS)):
         kind = "secret"
     value = title if not server else f"{server}/{title}"
-    _effect(ledger, kind, objects, place, value, title, traits, touched, _part(kind, words))
-
-
-def _kind(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
-    """The class of the first word that has one, unless a later word is stronger (``get_or_create``)."""
-    pairs = [*(f"{a}_{b}" for a, b in itertools.pairwise(words)), ""]
-    found = [
-        (verbs.get(p) or verbs[w], i)
-        for i, (w, p) in enumerate(zip(words, pairs, strict=True))
-        if {w, p} & verbs.keys()
-    ]
-    if not found:
-        return "", -1
-    first = found[0]
-    for kind, i in found[1:]:
-        if i > 0 and words[i - 1] in ("and", "or", "then") and kind != "query":
-            return kind, i
-    return first
-
-
-def _part(kind: str, words: list[str]) -> str:
-    """The part of a repository that a tool proposes something to, which a person looks at before it counts."""
-    if kind != "write" or not _PROPOSALS & set(words):
-        return ""
-    pairs = set(itertools.pairwise(words))
-    if pairs & {("pull", "request"), ("merge", "request")}:
-        return "pull-request"
-    return "issue" if "issue" in words else ""
-
-
-def _chosen(kind: str, fields: list[tuple[str, Any, str]], verbs: dict[str, str]) -> str:
-    """The class of action, where an argument chooses it: ``action="delete"``, ``method="POST"``."""
-    if kind not in ("query", "write", "run", ""):
-        return kind
-    for _, value, key in fields:
-        if key.lower() not in _CHOOSERS or not isinstance(value, str):
-            continue
-        if key.lower() in ("method", "http_method", "verb") and value.upper() in _METHODS:
-            return {"DELETE": "delete"}.get(value.upper(), "send")
-        said, _ = _kind([w for w in names.parts(value) if not w.isdigit()][:4], verbs)
-        if said and said != "query":
-            return said
-    return kind
+    _effect(ledger, kind, objects, place, value, title, traits, touched, names.part_of(kind, words))
 
 
 def _fields(arguments: dict[str, Any], table: dict[str, str]) -> list[tuple[str, Any, str]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from functools import lru_cache
+from typing import Any
 
 from hitl_opa.facts.data import Act, load
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_PROPOSALS = frozenset({"create", "open", "update", "add", "comment", "edit"})
+_CHOOSERS = frozenset({"action", "operation", "op", "method", "http_method", "verb", "mode", "request_type"})
+_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @lru_cache(maxsize=4096)
@@ -92,3 +97,45 @@ def remote_act(kind: str, place: str) -> Act:
     if kind == "grant":
         return Act("effect", verb, "account", "remote", traits)
     return Act("effect", verb, "remote", place, traits)
+
+
+def class_of(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
+    """The class of the first word that has one, unless a later word is stronger (``get_or_create``)."""
+    pairs = [*(f"{a}_{b}" for a, b in itertools.pairwise(words)), ""]
+    found = [
+        (verbs.get(p) or verbs[w], i)
+        for i, (w, p) in enumerate(zip(words, pairs, strict=True))
+        if {w, p} & verbs.keys()
+    ]
+    if not found:
+        return "", -1
+    first = found[0]
+    for kind, i in found[1:]:
+        if i > 0 and words[i - 1] in ("and", "or", "then") and kind != "query":
+            return kind, i
+    return first
+
+
+def part_of(kind: str, words: list[str]) -> str:
+    """The part of a repository that a tool proposes something to, which a person looks at before it counts."""
+    if kind != "write" or not _PROPOSALS & set(words):
+        return ""
+    pairs = set(itertools.pairwise(words))
+    if pairs & {("pull", "request"), ("merge", "request")}:
+        return "pull-request"
+    return "issue" if "issue" in words else ""
+
+
+def chosen(kind: str, fields: list[tuple[str, Any, str]], verbs: dict[str, str]) -> str:
+    """The class of action, where an argument chooses it: ``action="delete"``, ``method="POST"``."""
+    if kind not in ("query", "write", "run", ""):
+        return kind
+    for _, value, key in fields:
+        if key.lower() not in _CHOOSERS or not isinstance(value, str):
+            continue
+        if key.lower() in ("method", "http_method", "verb") and value.upper() in _METHODS:
+            return {"DELETE": "delete"}.get(value.upper(), "send")
+        said, _ = class_of([w for w in parts(value) if not w.isdigit()][:4], verbs)
+        if said and said != "query":
+            return said
+    return kind

@@ -6,7 +6,7 @@ Not covered: hard links (one inode, two names), bind mounts, and anything that c
 reading and the call. An approval binds to real paths and content hashes for that reason.
 """
 
-# ruff: noqa: PTH100, PTH115, PTH120
+# ruff: noqa: PTH100, PTH120
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from hitl_opa.facts.data import load
 from hitl_opa.facts.guarded import files_below
+from hitl_opa.facts.links import Links
 
 UNKNOWN = "\0"  # stands in words for a part that is not known; input has no NULs left when words are read
 
@@ -38,13 +39,6 @@ _PADDING = re.compile(r"(?:(?<=[^/ .])[ .]+|::\$data)(?=/|\Z)")  # what Windows 
 _DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
 _PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part that is none
 _SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
-
-
-def _resolved(path: str) -> str:
-    try:
-        return os.path.realpath(path)
-    except (OSError, ValueError):
-        return path
 
 
 class Location(NamedTuple):
@@ -69,7 +63,7 @@ class Paths:
         self.workspace = _plain(workspace or cwd)
         self.home = _plain(home)
         self.cwd = _plain(cwd) or self.workspace
-        self._reals: dict[str, str] = {"": "", "/": "/"}  # what was looked at, followed
+        self._real = Links().follow
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
@@ -254,33 +248,6 @@ class Paths:
             if _RANK[place] < _RANK[best.place]:
                 best = Location(sample.real, place, sample.inside, False, best.kept)
         return best
-
-    def _real(self, path: str) -> str:
-        """Symlinks followed; a path that cannot be looked at stays as written."""
-        known = self._reals.get(path)
-        if known is not None:
-            return known
-        if path[:1] != "/" or "/." in path or "//" in path:
-            return _resolved(path)
-        start, above = "", ""  # the longest folder above that was looked at, and where it really lies
-        end = len(path)
-        while (end := path.rfind("/", 0, end)) > 0:
-            if (found := self._reals.get(path[:end])) is not None:
-                start, above = path[:end], found
-                break
-        for name in path[len(start) + 1 :].split("/"):
-            start = f"{start}/{name}"
-            above = f"{above}/{name}" if above != "/" else f"/{name}"
-            try:
-                os.readlink(above)
-            except FileNotFoundError:  # nothing below it can be a link
-                return self._reals.setdefault(path, above + path[len(start) :])
-            except (OSError, ValueError):
-                pass
-            else:
-                above = _resolved(above)
-            self._reals[start] = above
-        return above
 
     def _place(self, low: str) -> str:
         for guarded in self._protected:

@@ -11,18 +11,18 @@ from hitl_opa.facts.shell.frame import UNREAD
 from hitl_opa.facts.shell.words import Word
 
 if TYPE_CHECKING:
-    from hitl_opa.facts.code.python import _Reader
+    from hitl_opa.facts.code.python_reader import Reader
 from hitl_opa.facts.code.python_values import decode
 
 _DOMESTIC = frozenset({"credentials", "env-file", "system-auth"})
 _DECODED = frozenset({"decoded"})
 
 
-def _arguments(reader: _Reader, node: ast.Call) -> tuple[list[str], dict[str, str]]:
+def _arguments(reader: Reader, node: ast.Call) -> tuple[list[str], dict[str, str]]:
     return [reader.value(a) for a in node.args], {k.arg or "**": reader.value(k.value) for k in node.keywords}
 
 
-def _path(reader: _Reader, verb: str, text: str, traits: tuple[str, ...] = ()) -> str:
+def _path(reader: Reader, verb: str, text: str, traits: tuple[str, ...] = ()) -> str:
     glob = any(c in text for c in "*?")
     place = reader.shell.path(verb, Word(text, glob), reader.frame, via=reader.via, traits=traits)
     if verb == "read" and place in _DOMESTIC:
@@ -30,7 +30,7 @@ def _path(reader: _Reader, verb: str, text: str, traits: tuple[str, ...] = ()) -
     return place
 
 
-def _url(reader: _Reader, verb: str, text: str) -> None:
+def _url(reader: Reader, verb: str, text: str) -> None:
     traits = {*reader.frame.traits, "upload" if verb == "send" else "download"}
     if verb == "send" and "secret" in reader.origin:
         traits.add("secret")
@@ -41,7 +41,7 @@ def _url(reader: _Reader, verb: str, text: str) -> None:
         reader.origin |= {"remote"}
 
 
-def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) -> str:
+def act(reader: Reader, action: str, node: ast.Call, name: str, receiver: str) -> str:
     """Takes the effect of a known call and returns its value as far as constant."""
     shell, frame, via = reader.shell, reader.frame, reader.via
     verb, _, position = action.partition(" ")
@@ -218,7 +218,7 @@ def act(reader: _Reader, action: str, node: ast.Call, name: str, receiver: str) 
 
 
 def _method_act(
-    reader: _Reader, verb: str, node: ast.Call, args: list[str], keywords: dict[str, str], receiver: str
+    reader: Reader, verb: str, node: ast.Call, args: list[str], keywords: dict[str, str], receiver: str
 ) -> str:
     shell, frame, via = reader.shell, reader.frame, reader.via
     base = node.func.value if isinstance(node.func, ast.Attribute) else None
@@ -266,7 +266,7 @@ def _method_act(
     return UNKNOWN
 
 
-def _connect(reader: _Reader, node: ast.Call, first: str) -> None:
+def _connect(reader: Reader, node: ast.Call, first: str) -> None:
     if (
         isinstance(node.func, ast.Attribute)
         and not reader.socket
@@ -289,7 +289,7 @@ def _connect(reader: _Reader, node: ast.Call, first: str) -> None:
     _reverse(reader)
 
 
-def _reverse(reader: _Reader) -> None:
+def _reverse(reader: Reader) -> None:
     if reader.dup and reader.socket:
         reader.shell.ledger.effect(
             "execute",
@@ -302,7 +302,7 @@ def _reverse(reader: _Reader) -> None:
         )
 
 
-def _process(reader: _Reader, how: str, index: int, node: ast.Call) -> str:
+def _process(reader: Reader, how: str, index: int, node: ast.Call) -> str:
     from hitl_opa.facts.shell.code import shell_text
 
     shell = reader.shell
@@ -352,7 +352,7 @@ def _process(reader: _Reader, how: str, index: int, node: ast.Call) -> str:
     return shell_text(shell, frame, Word(text, False, origin), UNREAD, reader.via).text or UNKNOWN
 
 
-def _dynamic(reader: _Reader, node: ast.Call, name: str, text: str) -> str:
+def _dynamic(reader: Reader, node: ast.Call, name: str, text: str) -> str:
     from hitl_opa.facts.code import read_code
 
     shell, frame, via = reader.shell, reader.frame, reader.via

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hitl_opa.facts.paths import UNKNOWN
 
 if TYPE_CHECKING:
-    from hitl_opa.facts.code.python import _Reader
+    from hitl_opa.facts.code.python_reader import Reader
 
 
 def decode(name: str, text: str, args: list[str]) -> str:
@@ -29,7 +29,7 @@ def decode(name: str, text: str, args: list[str]) -> str:
     return UNKNOWN
 
 
-def constant(reader: _Reader, name: str, node: ast.Call) -> str:
+def constant(reader: Reader, name: str, node: ast.Call) -> str:
     """Values of calls without effect: ``chr(114)``."""
     if name == "chr" and len(node.args) == 1:
         value = reader.value(node.args[0])
@@ -37,7 +37,7 @@ def constant(reader: _Reader, name: str, node: ast.Call) -> str:
     return UNKNOWN
 
 
-def method(reader: _Reader, node: ast.Call, name: str) -> str:
+def method(reader: Reader, node: ast.Call, name: str) -> str:
     """Values of string methods on constants; ``recv`` and ``read`` bring in what is not known."""
     if not isinstance(node.func, ast.Attribute):
         return UNKNOWN

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hitl_opa.facts.data import Act, Acts, Program
 from hitl_opa.facts.names import act_of_words, only_asks
 from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell.asking import informational, tried
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
 from hitl_opa.facts.urls import read_url
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 from hitl_opa.facts.shell.options import ANY, parse
 
 _REPORTS = Act("effect", "read", "system", "info")
-_ASKING = re.compile(
-    r"--?(?:list|show|status|info|query|print|display|help|version|get-[a-z]+|list-[a-z-]+|show-[a-z-]+|print-[a-z-]+|sb-state)(?:=\w+)?\Z"
-)
 # what listens here is reached from this machine alone
 _LOCAL = re.compile(
     r"(?i)^(?:\w+://)?(?:localhost|127(?:\.\d+){3}|\[?::1\]?|[1-9]\d{0,4}|/.*|unix:.*|[\w.-]*\.sock)(?::\d+)?(?:/.*)?$"
@@ -38,20 +36,7 @@ _STAGED = {"remote": ("cluster", "cloud", "service"), "database": ("", "unknown"
 _STAGES = ("RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV", "DJANGO_ENV", "DEPLOY_ENV", "DEPLOY_ENVIRONMENT")
 _LIVE = re.compile(r"(?i)(?:^|[-_./:@=])(?:prod|production|prd|live)(?:$|[-_./:@\d])")
 _TELLING = frozenset({"guard", "ci", "git-hooks", "credentials", "env-file", "package-config", "shell-startup"})
-_CHANGES = frozenset({"write", "delete", "configure", "publish", "send", "stop", "spend"})
-_LASTING = frozenset({"irreversible", "bulk", "overwrite", "upload"})
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
-HELP = frozenset({"--help", "--version", "-version", "-help", "help", "version", "-V", "-h", "-v", "--usage", "-?"})
-
-
-def _tried(act: Act) -> Act:
-    """What is left of an act when its program only says what it would do; code that runs for that still runs."""
-    if act.verb not in _CHANGES or act.type not in ("", "remote", "host", "package", "system"):
-        return act
-    if act.verb == "publish" and act.place in ("registry", "release"):
-        return act  # what is published stays published: too much to leave to the reading of one flag
-    verb = "query" if act.type in ("remote", "host") or act.kind == "url" else "read"
-    return Act(act.kind, verb, act.type, act.place, tuple(t for t in act.traits if t not in _LASTING))
 
 
 class Invocation:
@@ -83,7 +68,7 @@ class Invocation:
     def apply(self) -> Stream:
         """All effects that the data gives this command. Returns what it prints, as far as known."""
         reading = self.reading
-        if self.informational():
+        if informational(self.program, self.args, self.reading):
             self.shell.ledger.effect("read", "system", self.via, place="info", via=self.via, traits=self.frame.traits)
             return UNREAD
         acts = self._acts()
@@ -122,37 +107,6 @@ class Invocation:
             self.shell.ledger.opaque("sql-command", "", self.via)
             self.shell.ledger.effect("execute", "database", "", via=self.via, traits=self.frame.traits)
         return UNREAD
-
-    def informational(self) -> bool:
-        """Nothing but ``--help`` or ``--version``, alone or after subcommands."""
-        args = self.args
-        if (
-            args
-            and not self.program.special
-            and self.program.style != "posix"
-            and self.program.does
-            and all(_ASKING.match(a.text) for a in args)
-        ):
-            return True
-        if not args or args[-1].text not in ("--help", "--version", "-h", "-V", "-version", "-help", "help", "version"):
-            return False
-        last = args[-1].text
-        if len(args) == 1:
-            return (
-                last[:2] == "--"
-                or last in ("-V", "-version", "-help")
-                or (last == "-h" and "-h" not in self.program.flags and "-h" not in self.program.options)
-                or (last in ("help", "version") and bool(self.program.subs or self.program.verbs))
-            )
-        subcommands = self.program.subs or self.program.verbs
-        return (
-            bool(subcommands)
-            and last in ("--help", "-h", "--version")
-            and not any(a.text[:1] == "-" or not a.known for a in args[:-1])
-            and len(self.reading.subs) + len(self.reading.words) >= 1
-            and len(args) <= 6
-            and self.program.style != "posix"
-        )
 
     def _acts(self) -> list[tuple[Act, Word | None]]:
         reading, level = self.reading, self.reading.level
@@ -215,7 +169,7 @@ class Invocation:
                 out = [(a, w) for a, w in out if a.kind != "drop" and act.verb not in ("", a.verb)]
         out = [(a, w) for a, w in out if a.kind != "none"]
         if "dry-run" in reading.traits:
-            out = [(_tried(a), w) for a, w in out]
+            out = [(tried(a), w) for a, w in out]
         if reading.inform:
             out = [
                 (a, w) for a, w in out if a.kind in ("path", "url", "effect") and a.verb in ("read", "query", "receive")

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell import variables
 from hitl_opa.facts.shell.expansions import ansi_c
 from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import NO_ORIGIN, NOWHERE, Word
@@ -135,30 +136,6 @@ def _popd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings:
     return SILENT
 
 
-def _export(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
-    for arg in args:
-        name, eq, value = arg.text.partition("=")
-        if eq and _NAME.match(name):
-            frame.variables[name] = Word(value, arg.glob, arg.origin)
-    watched(shell, frame, [a.text for a in args])
-    return SILENT
-
-
-def _read(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
-    names = [a.text for a in args if _NAME.match(a.text)]
-    known = stdin.text if stdin.text is not None and stdin.text.count("\n") <= 1 else None
-    ifs = settings["IFS"].text if "IFS" in settings else shell.separators(frame)
-    if known is not None and ifs.strip():
-        known = "".join(" " if c in ifs else c for c in known)
-    parts = known.split(None, max(len(names) - 1, 0)) if known is not None else []
-    for i, name in enumerate(names):
-        frame.variables[name] = Word(
-            parts[i].strip() if i < len(parts) else "" if known is not None else UNKNOWN, False, stdin.origin
-        )
-    frame.variables.setdefault("REPLY", Word(UNKNOWN, False, stdin.origin))
-    return SILENT
-
-
 def _eval(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     from hitl_opa.facts.shell import code
 
@@ -227,62 +204,8 @@ def _unalias(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settin
     return SILENT
 
 
-def watched(shell: Shell, frame: Frame, texts: list[str]) -> None:
-    """Switching the shell's history off erases a record of what happens next."""
-    if any(
-        re.match(r"HIST(?:FILE|SIZE|FILESIZE|CONTROL|IGNORE)=(?:|/dev/null|0|ignore\w*|\*)\Z", t) for t in texts
-    ) and not any(t.startswith("HISTCONTROL=ignoredups") for t in texts):
-        shell.ledger.effect(
-            "configure",
-            "system",
-            "shell history",
-            place="audit",
-            via="sh",
-            traits=tuple(sorted({"tamper", *frame.traits})),
-            certain=frame.certain,
-        )
-
-
-def _set(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
-    texts = [a.text for a in args]
-    if texts[:2] == ["+o", "history"]:
-        watched(shell, frame, ["HISTSIZE=0"])
-    if "--" in texts:
-        frame.positional = args[texts.index("--") + 1 :]
-    elif texts and texts[0][:1] not in "-+":
-        frame.positional = args
-    return SILENT
-
-
-def _shift(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
-    if frame.positional:
-        frame.positional = frame.positional[1:]
-    return SILENT
-
-
-def _unset(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
-    for arg in args:
-        frame.variables.pop(arg.text, None)
-        frame.functions.pop(arg.text, None)
-        if arg.text == "HISTFILE":
-            watched(shell, frame, ["HISTFILE="])
-    return SILENT
-
-
 def _pwd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     return Stream(frame.cwd + "\n" if frame.cwd and UNKNOWN not in frame.cwd else None)
-
-
-def _mapfile(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
-    _completion(shell, frame, args, stdin, settings)
-    for arg in args:
-        if _NAME.match(arg.text):
-            for i, line in enumerate((stdin.text or "").splitlines()[:256]):
-                frame.variables[f"{arg.text}[{i}]"] = Word(line, False, stdin.origin)
-            frame.variables[arg.text] = Word(
-                stdin.text.replace("\n", " ") if stdin.text is not None else UNKNOWN, False, stdin.origin
-            )
-    return SILENT
 
 
 def _history(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
@@ -303,6 +226,18 @@ def _history(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settin
     return UNREAD
 
 
+def _mapfile(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    _completion(shell, frame, args, stdin, settings)
+    for arg in args:
+        if _NAME.match(arg.text):
+            for i, line in enumerate((stdin.text or "").splitlines()[:256]):
+                frame.variables[f"{arg.text}[{i}]"] = Word(line, False, stdin.origin)
+            frame.variables[arg.text] = Word(
+                stdin.text.replace("\n", " ") if stdin.text is not None else UNKNOWN, False, stdin.origin
+            )
+    return SILENT
+
+
 def _let(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     _test(shell, frame, args, stdin, settings)
     for arg in args:
@@ -319,12 +254,12 @@ TABLE: dict[str, Builtin] = {
     "pushd": _cd,
     "chdir": _cd,
     "popd": _popd,
-    "export": _export,
-    "declare": _export,
-    "typeset": _export,
-    "local": _export,
-    "readonly": _export,
-    "read": _read,
+    "export": variables.export,
+    "declare": variables.export,
+    "typeset": variables.export,
+    "local": variables.export,
+    "readonly": variables.export,
+    "read": variables.read,
     "eval": _eval,
     "source": _source,
     ".": _source,
@@ -338,9 +273,9 @@ TABLE: dict[str, Builtin] = {
     "trap": _trap,
     "alias": _alias,
     "unalias": _unalias,
-    "set": _set,
-    "shift": _shift,
-    "unset": _unset,
+    "set": variables.options,
+    "shift": variables.shift,
+    "unset": variables.unset,
     "pwd": _pwd,
     "mapfile": _mapfile,
     "readarray": _mapfile,

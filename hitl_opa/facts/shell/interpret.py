@@ -11,11 +11,12 @@ import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.shell import code, compound
-from hitl_opa.facts.shell.builtins import watched
+from hitl_opa.facts.shell.assignments import assignment
 from hitl_opa.facts.shell.compound import SKIP
-from hitl_opa.facts.shell.frame import MAX_STREAM, SILENT, UNREAD, Frame, Function, Stream
-from hitl_opa.facts.shell.parse import parse
+from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Function, Stream
+from hitl_opa.facts.shell.parse import adjacent, error_text, parse
 from hitl_opa.facts.shell.redirects import REDIRECTS, Redirects, redirect, redirect_to
+from hitl_opa.facts.shell.variables import watched
 from hitl_opa.facts.shell.words import NOWHERE, Expander, Word, literal
 from hitl_opa.facts.shell.world import World
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from hitl_opa.facts.ledger import Ledger
 
-_KEYED = re.compile(r"\[(\d+)\]=(.*)\Z", re.DOTALL)  # an element of an array with its index
 # no shell has these: the lines are PowerShell's
 _POWERSHELL = re.compile(r"\s*\$(?:(?:ErrorAction|Progress|Verbose|Warning)Preference|ErrorView)\s*=\s")
 MAX_SCRIPT = 131_072  # bytes of one script
@@ -104,7 +104,7 @@ class Shell(World):
 
         found, complete = commands(text)
         if not complete:
-            self.ledger.opaque("parse-error", _error_text(root) or text, via)
+            self.ledger.opaque("parse-error", error_text(root) or text, via)
         for argv, targets in found:
             scratch = frame.copy()
             for operator, target in targets:
@@ -289,7 +289,7 @@ class Shell(World):
             if kind == "command_name":
                 argv += self._word_from(children, i, frame)
             elif kind == "variable_assignment":
-                title, value = self._assignment(child, frame)
+                title, value = assignment(self, child, frame)
                 settings[title] = value
                 if title not in frame.variables:  # "X=1 cmd $X" expands the old X, which nobody set here
                     frame.variables[title] = NOWHERE
@@ -299,7 +299,7 @@ class Shell(World):
                 redirect(self, child, frame, own)
             elif kind == "ERROR":
                 continue
-            elif kind not in ("comment", "\n", ";", "&") and not (i and _adjacent(self.source, children[i - 1], child)):
+            elif kind not in ("comment", "\n", ";", "&") and not (i and adjacent(self.source, children[i - 1], child)):
                 argv += self._word_from(children, i, frame)
         for title in doubtful:
             frame.variables.pop(title, None)
@@ -323,7 +323,7 @@ class Shell(World):
     def _word_from(self, children: list[Node], i: int, frame: Frame) -> list[Word]:
         """The words of child ``i``, and of those behind it that the grammar cut off from it (``'a'\\b``)."""
         last = i
-        while last + 1 < len(children) and _adjacent(self.source, children[last], children[last + 1]):
+        while last + 1 < len(children) and adjacent(self.source, children[last], children[last + 1]):
             last += 1
         nodes = [c for n in children[i : last + 1] for c in (n.children if n.type == "command_name" else [n])]
         return self.expander.words(nodes[0], frame) if len(nodes) == 1 else self.expander.joined(nodes, frame)
@@ -341,35 +341,11 @@ class Shell(World):
             self._depth -= 1
 
     def assign(self, node: Node, frame: Frame) -> None:
-        name, value = self._assignment(node, frame)
+        name, value = assignment(self, node, frame)
         frame.variables[name] = value
         if name[:4] == "HIST":
             watched(self, frame, [f"{name}={value.text}"])
         self.runner.setting(name, value, frame)
-
-    def _assignment(self, node: Node, frame: Frame) -> tuple[str, Word]:
-        name_node, value_node = node.child_by_field_name("name"), node.child_by_field_name("value")
-        name = literal(name_node) if name_node is not None else ""
-        if name_node is not None and name_node.type == "subscript":
-            self.nested(name_node, frame)
-        value = self.expander.word(value_node, frame) if value_node is not None else Word("")
-        if value_node is not None and value_node.type == "array":
-            first = [w for c in value_node.named_children for w in self.expander.words(c, frame)]
-            for i, word in enumerate(first[:256]):
-                keyed = _KEYED.match(word.text)
-                at, element = (keyed[1], word._replace(text=keyed[2])) if keyed else (str(i), word)
-                frame.variables[f"{name}[{at}]"] = element
-            value = Word(" ".join(w.text for w in first), any(w.glob for w in first), value.origin)
-        if any(c.type == "+=" for c in node.children):
-            old = self.variable(name, frame)
-            value = Word(
-                old.text + (" " if value_node is not None and value_node.type == "array" else "") + value.text,
-                old.glob or value.glob,
-                old.origin | value.origin,
-            )
-        if len(value.text) > MAX_STREAM:
-            value = NOWHERE
-        return name, value
 
     def substitute(self, node: Node, frame: Frame) -> Stream:
         """``$(…)``: its effects, and what it prints."""
@@ -405,43 +381,3 @@ class Shell(World):
                 self.process_file(current, frame)
             else:
                 stack += current.children
-
-
-_WORDS = frozenset(
-    {
-        "command_name",
-        "word",
-        "string",
-        "raw_string",
-        "ansi_c_string",
-        "concatenation",
-        "number",
-        "expansion",
-        "simple_expansion",
-        "command_substitution",
-        "process_substitution",
-    }
-)
-
-
-_ESCAPED = re.compile(rb"(?:\\[^\n])+")
-
-
-def _adjacent(source: bytes, first: Node, second: Node) -> bool:
-    """Whether two nodes are one word to the shell: nothing stands between them, or only escaped characters,
-    which the grammar takes for white space (``'a'\\ b``)."""
-    if first.type not in _WORDS or second.type not in _WORDS:
-        return False
-    start, end = first.end_byte, second.start_byte
-    return start == end or (source[start : start + 1] == b"\\" and _ESCAPED.fullmatch(source, start, end) is not None)
-
-
-def _error_text(root: Node) -> str:
-    stack, seen = [root], 0
-    while stack and seen < 500:
-        node = stack.pop()
-        seen += 1
-        if node.type == "ERROR" or node.is_missing:
-            return literal(node)
-        stack += [c for c in reversed(node.children) if c.has_error or c.is_missing]
-    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,3 +27,41 @@ def parse(source: bytes) -> Node:
     from tree_sitter import Parser
 
     return Parser(_language()).parse(source).root_node
+
+
+_WORDS = frozenset(
+    {
+        "command_name",
+        "word",
+        "string",
+        "raw_string",
+        "ansi_c_string",
+        "concatenation",
+        "number",
+        "expansion",
+        "simple_expansion",
+        "command_substitution",
+        "process_substitution",
+    }
+)
+_ESCAPED = re.compile(rb"(?:\\[^\n])+")
+
+
+def adjacent(source: bytes, first: Node, second: Node) -> bool:
+    """Whether two nodes are one word to the shell: nothing stands between them, or only escaped characters,
+    which the grammar takes for white space (``'a'\\ b``)."""
+    if first.type not in _WORDS or second.type not in _WORDS:
+        return False
+    start, end = first.end_byte, second.start_byte
+    return start == end or (source[start : start + 1] == b"\\" and _ESCAPED.fullmatch(source, start, end) is not None)
+
+
+def error_text(root: Node) -> str:
+    stack, seen = [root], 0
+    while stack and seen < 500:
+        node = stack.pop()
+        seen += 1
+        if node.type == "ERROR" or node.is_missing:
+            return (node.text or b"").decode("utf-8", "replace")
+        stack += [c for c in reversed(node.children) if c.has_error or c.is_missing]
+    return ""

@@ -11,7 +11,8 @@ from hitl_opa.facts.data import Program, load, program
 from hitl_opa.facts.names import only_asks
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import builtins, specials
-from hitl_opa.facts.shell.argv import HELP, Invocation
+from hitl_opa.facts.shell.argv import Invocation
+from hitl_opa.facts.shell.asking import HELP, informational
 from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
 
@@ -226,7 +227,7 @@ class Runner:
         invocation = Invocation(self._shell, frame, known, found, args, stdin)
         # git's own options come before the subcommand and may change all of it
         special = found.special if known == "git" else invocation.reading.level.special or found.special
-        if special and not (found.special == "" and invocation.informational()):
+        if special and not (found.special == "" and informational(found, args, invocation.reading)):
             handled = specials.TABLE[special](invocation)
             if handled is not None:
                 return handled
