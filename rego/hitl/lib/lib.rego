@@ -204,7 +204,7 @@ edits_only if {
 	}
 }
 
-edit(e) if e.verb == "read"
+edit(e) if e.verb in ["read", "query"]
 
 edit(e) if {
 	e.verb == "write"

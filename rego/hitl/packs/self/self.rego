@@ -28,7 +28,7 @@ reasons contains r if {
 }
 
 changed(e) if {
-	e.verb != "read"
+	not e.verb in ["read", "query"]
 	not reached(e)
 }
 

@@ -18,6 +18,7 @@ test_guard_is_not_changed if {
 
 test_guard_may_be_read if {
 	self.reasons == set() with input as fixtures.call("Read", "file", [fixtures.effect("read", "path", "hitl.yaml", "guard")])
+	self.reasons == set() with input as fixtures.shell([fixtures.effect("query", "path", ".hitl", "guard")])
 }
 
 test_other_files_may_change if {
