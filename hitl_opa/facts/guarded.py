@@ -1,8 +1,11 @@
 """The guard's own files that are really there: what a search by name may hit without naming it."""
 
+# ruff: noqa: PTH116
+
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -24,7 +27,11 @@ def files_below(folder: str, workspace: str, guarded: Iterable[str]) -> Iterator
             continue
         if path.startswith(_SITE) and len(prefix) < len(_SITE) and not path.startswith(workspace + "/"):
             continue
-        if Path(path).is_file():
+        try:
+            mode = os.stat(path).st_mode
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(mode):
             yield path
             continue
         for root, folders, names in os.walk(path):

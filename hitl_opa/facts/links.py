@@ -1,10 +1,10 @@
 """Symbolic links, followed; every folder is looked at once a call."""
 
-# ruff: noqa: PTH115
 
 from __future__ import annotations
 
 import os
+import stat
 
 
 class Links:
@@ -30,12 +30,13 @@ class Links:
             start = f"{start}/{name}"
             above = f"{above}/{name}" if above != "/" else f"/{name}"
             try:
-                os.readlink(above)
+                link = stat.S_ISLNK(os.lstat(above).st_mode)
             except FileNotFoundError:  # nothing below it can be a link
+                self._reals[start] = above
                 return self._reals.setdefault(path, above + path[len(start) :])
             except (OSError, ValueError):
-                pass
-            else:
+                link = False
+            if link:
                 above = _resolved(above)
             self._reals[start] = above
         return above

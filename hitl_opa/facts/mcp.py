@@ -53,9 +53,14 @@ _SQL_INSIDE = re.compile(
 )
 
 
+_SILENT = Claims()
+
+
 def identity(tool: str, annotations: dict[str, Any], trusted: frozenset[str]) -> Mcp:
     """Server, tool and claims of an ``mcp__server__tool`` name; the claims alone for other names."""
     server, name = split(tool)
+    if not annotations:
+        return Mcp(server=server, tool=name, pinned=server in trusted, claims=_SILENT)
 
     def flag(key: str) -> Flag:
         value = annotations.get(key)

@@ -347,7 +347,13 @@ def _sensitive(low: str) -> str:
                         if found == "credentials" and name.endswith(_PUBLIC):
                             continue
                         return found
-    found = places.names.get(name)
+    return _named(name)
+
+
+@lru_cache(maxsize=1024)
+def _named(name: str) -> str:
+    """The place that a file's own name decides."""
+    found = load().places.names.get(name)
     if found is not None:
         return found
     match = _name_pattern().match(name)

@@ -322,9 +322,11 @@ class Shell(World):
 
     def _word_from(self, children: list[Node], i: int, frame: Frame) -> list[Word]:
         """The words of child ``i``, and of those behind it that the grammar cut off from it (``'a'\\b``)."""
-        last = i
-        while last + 1 < len(children) and adjacent(self.source, children[last], children[last + 1]):
+        last, count = i, len(children)
+        while last + 1 < count and adjacent(self.source, children[last], children[last + 1]):
             last += 1
+        if last == i and children[i].type != "command_name":
+            return self.expander.words(children[i], frame)
         nodes = [c for n in children[i : last + 1] for c in (n.children if n.type == "command_name" else [n])]
         return self.expander.words(nodes[0], frame) if len(nodes) == 1 else self.expander.joined(nodes, frame)
 

@@ -50,10 +50,12 @@ _ESCAPED = re.compile(rb"(?:\\[^\n])+")
 def adjacent(source: bytes, first: Node, second: Node) -> bool:
     """Whether two nodes are one word to the shell: nothing stands between them, or only escaped characters,
     which the grammar takes for white space (``'a'\\ b``)."""
+    start, end = first.end_byte, second.start_byte
+    if start != end and source[start : start + 1] != b"\\":
+        return False
     if first.type not in _WORDS or second.type not in _WORDS:
         return False
-    start, end = first.end_byte, second.start_byte
-    return start == end or (source[start : start + 1] == b"\\" and _ESCAPED.fullmatch(source, start, end) is not None)
+    return start == end or _ESCAPED.fullmatch(source, start, end) is not None
 
 
 def error_text(root: Node) -> str:

@@ -55,7 +55,8 @@ def git(call: Invocation) -> Stream | None:
         return shell.script("git " + text + ' "$@"', _with(inner, rest[1:]), call.stdin, via="git")
     call.frame = moved
     call.args = rest
-    call.reading = parse(call.program, rest)
+    if i:
+        call.reading = parse(call.program, rest)
     special = call.reading.level.special
     if special and special != "git":
         from hitl_opa.facts.shell.specials import TABLE
