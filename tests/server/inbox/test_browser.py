@@ -222,7 +222,8 @@ def test_charts(visit: Any, site: str, javascript: bool, scheme: Any) -> None:
     assert page.get_by_role("cell", name="100.0 %").count() >= 1
 
 
-PAGES = ["", "/history", "/sessions", "/sessions/s1", "/account", "/login", "/effectiveness", "/autonomy", "/grants"]
+PAGES = ["", "/history", "/sessions", "/sessions/s1", "/account", "/login", "/again", "/whatif", "/effectiveness"]
+PAGES += ["/autonomy", "/grants"]
 
 
 @pytest.mark.timeout(400)
