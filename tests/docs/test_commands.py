@@ -63,7 +63,7 @@ PROGRAMS = [(page.name, i, block) for page in PAGES for i, block in enumerate(PY
 @pytest.mark.parametrize(("page", "number", "program"), PROGRAMS, ids=[f"{p}-{i}" for p, i, _ in PROGRAMS])
 def test_python_of(page: str, number: int, program: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stderr
 
