@@ -1,6 +1,5 @@
 """Symbolic links, followed; every folder is looked at once a call."""
 
-
 from __future__ import annotations
 
 import os
