@@ -18,6 +18,7 @@ from hitl_opa.approvals.shown import brief, full
 from hitl_opa.approvals.states import LIVE
 from hitl_opa.cli.approvals_prune import prune
 from hitl_opa.cli.calls import fields_of
+from hitl_opa.cli.options import options
 from hitl_opa.cli.output import emit, say
 from hitl_opa.cli.person import login, person
 from hitl_opa.cli.record import must_exist
@@ -51,15 +52,6 @@ def approvals() -> None:
     """
 
 
-def _options(command: Any) -> Any:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
-    ):
-        command = option(command)
-    return command
-
-
 def _filters(command: Any) -> Any:
     for option in (
         click.option("--session", default="", help="Of this session."),
@@ -90,7 +82,7 @@ def _query(everything: bool, states: tuple[str, ...], **fields: Any) -> Query:
 @approvals.command("list")
 @_filters
 @click.option("--limit", default=200, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
-@_options
+@options
 def list_(as_json: bool, config: Path | None, **filters: Any) -> None:
     """What waits to be decided, to be used, or to be found out about, newest first."""
     with opened(config) as book:
@@ -105,7 +97,7 @@ def list_(as_json: bool, config: Path | None, **filters: Any) -> None:
 
 @approvals.command()
 @click.argument("which", metavar="ID")
-@_options
+@options
 def show(which: str, as_json: bool, config: Path | None) -> None:
     """What the call does, why it is asked, and who said what so far. ID may be its first characters."""
     with opened(config) as book:
@@ -120,7 +112,7 @@ def show(which: str, as_json: bool, config: Path | None) -> None:
 @click.option("--grant", metavar="TIME", help="Let equal calls pass too, so long: 30m, 8h, 7d at most.")
 @click.option("--uses", default=0, type=click.IntRange(0), help="With --grant: at most so often.  [default: no limit]")
 @click.option("--alike", is_flag=True, help="With --grant: calls too that do no more than this one.")
-@_options
+@options
 def approve(
     which: str,
     reason: str,
@@ -154,7 +146,7 @@ def approve(
 @click.argument("which", metavar="ID")
 @click.option("--reason", default="", help="Words for the agent.")
 @_category
-@_options
+@options
 def reject(which: str, reason: str, category: str | None, as_json: bool, config: Path | None) -> None:
     """Do not let the call run; the reason reaches the agent."""
     with opened(config) as book:
@@ -169,7 +161,7 @@ def reject(which: str, reason: str, category: str | None, as_json: bool, config:
 @click.option("--reason", default="", help="Words for the agent.")
 @click.option("--yes", is_flag=True, help="Do not ask back. Not for calls that take a typed phrase.")
 @_category
-@_options
+@options
 def edit(
     which: str,
     fields: tuple[str, ...],
@@ -209,7 +201,7 @@ def edit(
 @approvals.command()
 @click.argument("which", metavar="ID")
 @click.argument("answers", nargs=-1, metavar="[ANSWER ...]")
-@_options
+@options
 def answer(which: str, answers: tuple[str, ...], as_json: bool, config: Path | None) -> None:
     """Answer the agent's questions, one ANSWER each in their order; without, you are asked."""
     with opened(config) as book:
@@ -227,7 +219,7 @@ def answer(which: str, answers: tuple[str, ...], as_json: bool, config: Path | N
 @approvals.command()
 @click.argument("which", metavar="ID")
 @click.option("--reason", default="", help="Why, for the record.")
-@_options
+@options
 def cancel(which: str, reason: str, as_json: bool, config: Path | None) -> None:
     """Withdraw what waits, or what was approved and not used yet."""
     with opened(config) as book:
@@ -239,7 +231,7 @@ def cancel(which: str, reason: str, as_json: bool, config: Path | None) -> None:
 @click.argument("which", metavar="[ID]", required=False)
 @click.argument("outcome", type=click.Choice(["executed", "failed"]), required=False)
 @click.option("--note", default="", help="How you know, for the record.")
-@_options
+@options
 def reconcile(which: str | None, outcome: Any, note: str, as_json: bool, config: Path | None) -> None:
     """Say how a call ended whose process never did; without ID, list those.
 
@@ -266,7 +258,7 @@ def reconcile(which: str | None, outcome: Any, note: str, as_json: bool, config:
 @approvals.command()
 @_filters
 @click.option("--for", "seconds", type=click.FloatRange(0), help="Stop after so many seconds.  [default: never]")
-@_options
+@options
 def watch(seconds: float | None, as_json: bool, config: Path | None, **filters: Any) -> None:
     """What waits, then whatever happens to it, a line each as it happens. With --json a line is an object."""
     query = _query(**{**filters, "everything": True, "states": ()})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.person import login
 from hitl_opa.cli.record import TIME, moment
@@ -17,8 +18,8 @@ from hitl_opa.terminal.text import Span
 @click.option("--before", required=True, metavar="TIME", help=f"Over before then: {TIME}, or 90d.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask back.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+@json_option
+@config_option
 def prune(before: str, dry_run: bool, yes: bool, as_json: bool, config: Path | None) -> None:
     """Remove old approvals that are over, with their votes, messages and jobs, transcripts that nothing waits for, and
     ended logins.

@@ -14,6 +14,7 @@ import msgspec
 
 from hitl_opa.audit import AuditLog, Event, Kind
 from hitl_opa.autonomy import LEVELS, Standing, climb
+from hitl_opa.cli.options import options
 from hitl_opa.cli.output import emit, heading, risk, say, table, working
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.config import Config
@@ -44,19 +45,10 @@ def autonomy() -> None:
     """
 
 
-def _options(command: Any) -> Any:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
-    ):
-        command = option(command)
-    return command
-
-
 @autonomy.command()
 @click.option("--agent", help="Only this agent.")
 @click.option("--moves", is_flag=True, help="How each came to its level.")
-@_options
+@options
 def status(agent: str | None, moves: bool, as_json: bool, config: Path | None) -> None:
     """Where each tool stands at each risk."""
     with _opened(config) as (settings, audit, _):
@@ -84,7 +76,7 @@ def status(agent: str | None, moves: bool, as_json: bool, config: Path | None) -
 
 
 @autonomy.command()
-@_options
+@options
 def apply(as_json: bool, config: Path | None) -> None:
     """Put in force what was earned and lost."""
     with _opened(config) as (settings, audit, standings):
@@ -93,7 +85,7 @@ def apply(as_json: bool, config: Path | None) -> None:
 
 
 @autonomy.command()
-@_options
+@options
 def propose(as_json: bool, config: Path | None) -> None:
     """What evidence proposes and a person has to confirm. Exit code 1 where there is nothing."""
     with _opened(config) as (settings, audit, _):
@@ -120,7 +112,7 @@ def _key(command: Any) -> Any:
         click.option("--reason", default="", help="Why, for the record."),
     ):
         command = option(command)
-    return _options(command)
+    return options(command)
 
 
 @autonomy.command()
@@ -153,7 +145,7 @@ def reset(tool: str, risk: str, config: Path | None, as_json: bool, **about: Any
 
 @autonomy.command()
 @click.option("--reason", default="", help="Why, for the record.")
-@_options
+@options
 def freeze(reason: str, as_json: bool, config: Path | None) -> None:
     """The kill switch: everything runs at level 1, in every process that uses this record, from its next call on."""
     with _opened(config) as (settings, audit, standings):
@@ -164,7 +156,7 @@ def freeze(reason: str, as_json: bool, config: Path | None) -> None:
 
 @autonomy.command()
 @click.option("--reason", default="", help="Why, for the record.")
-@_options
+@options
 def unfreeze(reason: str, as_json: bool, config: Path | None) -> None:
     """Lift the kill switch; what was earned before is in force again."""
     with _opened(config) as (settings, audit, standings):
@@ -175,7 +167,7 @@ def unfreeze(reason: str, as_json: bool, config: Path | None) -> None:
 @click.argument("which", metavar="DECISION")
 @click.option("--severity", type=click.Choice(list(_SEVERITIES)), default="serious", show_default=True)
 @click.option("--note", default="", help="What happened.")
-@_options
+@options
 def incident(which: str, severity: str, note: str, as_json: bool, config: Path | None) -> None:
     """Report that a call did harm. A severe one takes all that its agent had earned, at once.
 

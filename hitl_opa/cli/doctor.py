@@ -13,6 +13,7 @@ from hitl_opa.cli import checks
 from hitl_opa.cli.checks import Check
 from hitl_opa.cli.checks_claude import claude_code
 from hitl_opa.cli.checks_notify import jobs, notifications
+from hitl_opa.cli.options import json_option
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.errors import HitlError
@@ -23,7 +24,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "danger"}
 
 @click.command(short_help="Whether everything is in place on this machine.")
 @click.option("--cli", "with_cli", is_flag=True, help="Also prove with the real Claude Code CLI that a deny blocks.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @guard_options
 def doctor(with_cli: bool, as_json: bool, **settings: Any) -> None:
     """Check the installation, engines, policies, clock, file permissions, the record, and the hooks of Claude Code.

@@ -11,6 +11,7 @@ import msgspec
 
 from hitl_opa.approvals.grant import Grant
 from hitl_opa.cli.approvals import opened
+from hitl_opa.cli.options import options
 from hitl_opa.cli.output import emit, say, table
 from hitl_opa.cli.person import login
 from hitl_opa.cli.telling_approvals import SHORT, time
@@ -31,18 +32,9 @@ def grants() -> None:
     """
 
 
-def _options(command: Any) -> Any:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
-    ):
-        command = option(command)
-    return command
-
-
 @grants.command("list")
 @click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
-@_options
+@options
 def list_(everything: bool, as_json: bool, config: Path | None) -> None:
     """The grants in force, newest first."""
     with opened(config) as book:
@@ -62,7 +54,7 @@ def list_(everything: bool, as_json: bool, config: Path | None) -> None:
 
 @grants.command()
 @click.argument("which", metavar="ID")
-@_options
+@options
 def show(which: str, as_json: bool, config: Path | None) -> None:
     """What a grant covers and lifts, who gave it. ID may be its first characters."""
     with opened(config) as book:
@@ -88,7 +80,7 @@ def show(which: str, as_json: bool, config: Path | None) -> None:
 
 @grants.command()
 @click.argument("which", metavar="ID")
-@_options
+@options
 def revoke(which: str, as_json: bool, config: Path | None) -> None:
     """End a grant now; what it let pass already stays so."""
     with opened(config) as book:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hitl_opa.cli.approvals import opened
+from hitl_opa.cli.options import options
 from hitl_opa.cli.output import emit, say, table
 from hitl_opa.cli.telling_approvals import SHORT, time
 from hitl_opa.errors import ApprovalError
@@ -32,17 +33,8 @@ def jobs() -> None:
     """
 
 
-def _options(command: Any) -> Any:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
-    ):
-        command = option(command)
-    return command
-
-
 @jobs.command("list")
-@_options
+@options
 def list_(as_json: bool, config: Path | None) -> None:
     """What is to be done, what was given up first. Exit code 1 where something was."""
     with _outbox(config) as outbox:
@@ -62,7 +54,7 @@ def list_(as_json: bool, config: Path | None) -> None:
 
 @jobs.command()
 @click.argument("which", metavar="[ID]", default="")
-@_options
+@options
 def retry(which: str, as_json: bool, config: Path | None) -> None:
     """Have what was given up done as soon as a worker can. ID: of this approval only; its first characters do."""
     with _outbox(config) as outbox:

@@ -15,6 +15,7 @@ import msgspec
 from hitl_opa.audit import Filter
 from hitl_opa.autonomy import Standing, climb
 from hitl_opa.cli.audit import moment, open_record
+from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.cli.output import Progress, emit, heading, say, table
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.metrics import Alert, Measures, Ratio, Spread, Trail, Trails, alerts, measure
@@ -51,9 +52,9 @@ _BY: dict[str, Callable[[Trail], list[str]]] = {
 @click.option("--tool", help="Only this tool's calls.")
 @click.option("--check", is_flag=True, help="Exit code 1 where a number is outside its target.")
 @click.option("--prometheus", is_flag=True, help="Print what Prometheus reads.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+@config_option
 def metrics(
     by: str | None,
     since: str | None,

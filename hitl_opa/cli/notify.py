@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hitl_opa.channels import Email
+from hitl_opa.cli.options import options
 from hitl_opa.cli.output import emit, say, table, working
 from hitl_opa.config import load_config
 from hitl_opa.errors import ConfigError, HitlError
@@ -37,18 +38,9 @@ def notify() -> None:
     """
 
 
-def _options(command: Any) -> Any:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
-    ):
-        command = option(command)
-    return command
-
-
 @notify.command()
 @click.argument("channel")
-@_options
+@options
 def test(channel: str, as_json: bool, config: Path | None) -> None:
     """Send a test message to a channel, and say what happened. Exit code 1 where it did not arrive."""
     from hitl_opa.notify.transports import Transports
@@ -72,7 +64,7 @@ def test(channel: str, as_json: bool, config: Path | None) -> None:
 
 
 @notify.command()
-@_options
+@options
 def status(as_json: bool, config: Path | None) -> None:
     """Messages that did not arrive: why, and when they are tried again. Exit code 1 where there are any."""
     from hitl_opa.approvals.letters import GIVEN_UP
@@ -97,7 +89,7 @@ def status(as_json: bool, config: Path | None) -> None:
 
 
 @notify.command()
-@_options
+@options
 def retry(as_json: bool, config: Path | None) -> None:
     """Have what did not arrive tried again now, what was given up too."""
     with _letters(config) as letters:

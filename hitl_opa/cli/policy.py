@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.cli.output import emit, say, working
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.cli.suggest import adopt, suggest
@@ -39,7 +40,7 @@ def policy() -> None:
 
 def _paths(command: F) -> F:
     for option in (
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
+        config_option,
         click.argument("paths", nargs=-1, type=click.Path(path_type=Path)),
     ):
         command = option(command)
@@ -162,7 +163,7 @@ def _sarif(found: list[Any]) -> dict[str, Any]:
 @policy.command()
 @_paths
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 if something would change.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def fmt(paths: tuple[Path, ...], config: Path | None, only_check: bool, as_json: bool) -> None:
     """Format policies as `opa fmt` does. Needs the opa tool."""
     from hitl_opa.policy.opa_tool import find_opa, run_opa
@@ -192,7 +193,7 @@ def fmt(paths: tuple[Path, ...], config: Path | None, only_check: bool, as_json:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="bundle.tar.gz", show_default=True
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def build(paths: tuple[Path, ...], config: Path | None, output: Path, as_json: bool) -> None:
     """Build one bundle of the shipped policies and yours, for `opa run --server --bundle`."""
     from hitl_opa.policy.build import build_bundle
@@ -218,7 +219,7 @@ def build(paths: tuple[Path, ...], config: Path | None, output: Path, as_json: b
     "--examples", type=click.Path(file_okay=False, path_type=Path), default="tests/examples", show_default=True
 )
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 if the file is out of date.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def docs(
     paths: tuple[Path, ...], config: Path | None, output: str, examples: Path, only_check: bool, as_json: bool
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hitl_opa.audit import UNNAMED
+from hitl_opa.cli.options import config_option
 from hitl_opa.cli.output import say
 from hitl_opa.cli.person import login
 from hitl_opa.cli.settings import load_settings
@@ -19,7 +20,7 @@ from hitl_opa.terminal.text import spans
 @click.argument("score", type=click.Choice([str(score) for score in SCORES]))
 @click.option("--agent", help="Which agent.  [default: the settings' agent]")
 @click.option("--note", default="", help="Why.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+@config_option
 def rate(score: str, agent: str | None, note: str, config: Path | None) -> None:
     """Say how much you trust an agent: 1 not at all, 5 fully. `hitl-opa metrics` shows what people said.
 

@@ -11,6 +11,7 @@ import click
 
 from hitl_opa.audit import AuditLog, Filter
 from hitl_opa.audit.notes import Verifier
+from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.config import Config, load_config
 from hitl_opa.database import MEMORY, is_postgres
 from hitl_opa.errors import AuditError, ConfigError
@@ -25,9 +26,9 @@ TIME = "2026-01-31 or 2026-01-31T12:00:00Z"
 def place(command: F) -> F:
     """``--json``, ``--db`` and ``--config``."""
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        json_option,
         click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']"),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
+        config_option,
     ):
         command = option(command)
     return command

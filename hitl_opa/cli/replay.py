@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from hitl_opa.audit import Filter
+from hitl_opa.cli.options import config_option
 from hitl_opa.cli.output import Progress, heading, say, table, verdict
 from hitl_opa.cli.record import chosen, filters, open_record
 from hitl_opa.config import FILE, Config, load_config
@@ -57,7 +58,7 @@ _STYLES = {Direction.WIDENED: "danger", Direction.TIGHTENED: "yellow", Direction
 @click.option("--examples", default=5, show_default=True, type=click.IntRange(0), help="Examples a rule and agent.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="In so many processes.")
 @click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+@config_option
 @filters
 def replay(
     sources: tuple[Path, ...],

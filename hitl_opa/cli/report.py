@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hitl_opa.audit import UNNAMED
+from hitl_opa.cli.options import config_option
 from hitl_opa.cli.output import say, working
 from hitl_opa.cli.record import TIME, moment, open_record
 from hitl_opa.config import load_config
@@ -26,7 +27,7 @@ from hitl_opa.terminal.text import Span
 )
 @click.option("--no-verify", is_flag=True, help="Do not check the record for changes first.")
 @click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+@config_option
 def report(
     agent: str,
     since: str | None,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from hitl_opa.cli.options import json_option
 from hitl_opa.cli.settings import guard_options, load_settings
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard.opening import SOCKET
@@ -112,7 +113,7 @@ def keys() -> None:
 )
 @click.option("--group", "groups", multiple=True, help="For a person's key: whom they speak for.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the key to a new file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def new(
     name: str,
     principal: str,

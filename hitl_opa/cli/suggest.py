@@ -11,6 +11,7 @@ import msgspec
 
 from hitl_opa.audit import Event, Filter, Kind
 from hitl_opa.cli.audit import moment, open_record
+from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.cli.output import emit, heading, say, verdict, working
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.errors import ConfigError
@@ -21,7 +22,6 @@ from hitl_opa.guard.opening import open_audit
 from hitl_opa.terminal.text import Span, spans
 
 _LEARNED = re.compile(r"^#\s+learned: (\[.*\])$", re.MULTILINE)
-_config = click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
 
 
 @click.command()
@@ -30,9 +30,9 @@ _config = click.option("--config", type=click.Path(path_type=Path), help="Settin
 @click.option("--since", metavar="TIME", help="Only from this time on: 2026-01-31 or 2026-01-31T12:00:00Z.")
 @click.option("--write", type=click.Path(path_type=Path, file_okay=False), help="Write rules and tests here.")
 @click.option("--patch", is_flag=True, help="Print a patch for `git apply`; the rules go below --write, or policy/.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
-@_config
+@config_option
 def suggest(
     least: int,
     reviewers: int,
@@ -70,8 +70,8 @@ def suggest(
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_config
+@json_option
+@config_option
 def adopt(files: tuple[Path, ...], as_json: bool, config: Path | None) -> None:
     """Record that these suggested rules were adopted.
 

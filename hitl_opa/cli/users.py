@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from hitl_opa.approvals.accounts import ROLES, Account, Accounts
+from hitl_opa.cli.options import options
 from hitl_opa.cli.output import emit, say, table
 from hitl_opa.cli.settings import load_settings
 from hitl_opa.errors import ConfigError
@@ -35,15 +36,6 @@ def users() -> None:
     """
 
 
-def _options(command: Any) -> Any:
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]"),
-    ):
-        command = option(command)
-    return command
-
-
 _role = click.option("--role", type=click.Choice(ROLES), help="What they may do.")
 _group = click.option("--group", "groups", multiple=True, help="A group they are in; may be given again.")
 _stdin = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
@@ -54,7 +46,7 @@ _stdin = click.option("--password-stdin", is_flag=True, help="Read the password 
 @_role
 @_group
 @_stdin
-@_options
+@options
 def add(
     name: str, role: str | None, groups: tuple[str, ...], password_stdin: bool, as_json: bool, config: Path | None
 ) -> None:
@@ -69,7 +61,7 @@ def add(
 
 
 @users.command("list")
-@_options
+@options
 def list_(as_json: bool, config: Path | None) -> None:
     """All accounts."""
     with _opened(config) as accounts:
@@ -97,7 +89,7 @@ def list_(as_json: bool, config: Path | None) -> None:
 @click.argument("name")
 @_role
 @_group
-@_options
+@options
 def change(name: str, role: str | None, groups: tuple[str, ...], as_json: bool, config: Path | None) -> None:
     """Another role, or other groups."""
     values: dict[str, Any] = {**({"role": role} if role else {}), **({"groups": groups} if groups else {})}
@@ -111,7 +103,7 @@ def change(name: str, role: str | None, groups: tuple[str, ...], as_json: bool, 
 @users.command()
 @click.argument("name")
 @_stdin
-@_options
+@options
 def passwd(name: str, password_stdin: bool, as_json: bool, config: Path | None) -> None:
     """Another password; all logins end."""
     from hitl_opa.server.inbox.passwords import hashed
@@ -123,7 +115,7 @@ def passwd(name: str, password_stdin: bool, as_json: bool, config: Path | None) 
 
 @users.command()
 @click.argument("name")
-@_options
+@options
 def disable(name: str, as_json: bool, config: Path | None) -> None:
     """No login any more; all of theirs end."""
     with _opened(config) as accounts:
@@ -133,7 +125,7 @@ def disable(name: str, as_json: bool, config: Path | None) -> None:
 
 @users.command()
 @click.argument("name")
-@_options
+@options
 def enable(name: str, as_json: bool, config: Path | None) -> None:
     """Logins again."""
     with _opened(config) as accounts:
@@ -143,7 +135,7 @@ def enable(name: str, as_json: bool, config: Path | None) -> None:
 
 @users.command()
 @click.argument("name")
-@_options
+@options
 def remove(name: str, as_json: bool, config: Path | None) -> None:
     """The account; what they decided stays on the record."""
     with _opened(config) as accounts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hitl_opa.cli.options import config_option
 from hitl_opa.cli.output import emit, say
 from hitl_opa.cli.resuming import resuming
 from hitl_opa.config import Config, load_config
@@ -39,7 +40,7 @@ _SHORT = 8  # characters of an id
     help="Go on with Claude sessions too: the function returns a session's ClaudeAgentOptions, by its id.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each thing done.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings.  [default: hitl.yaml, if present]")
+@config_option
 def worker(once: bool, resume: str | None, as_json: bool, config: Path | None) -> None:
     """See to the clocks of approvals, tell people of them, and go on with sessions, until interrupted.
 
