@@ -62,6 +62,16 @@ class _Mine:
             self._interpreter = load(self._modules, self._data)
         return self._interpreter
 
+    def asked(self, rule: str, document: str) -> str:
+        """What the interpreter answers of a rule to this document (JSON). Raises what regorus raises."""
+        self.interpreter.set_input_json(document)
+        answer: str = self.interpreter.eval_rule_as_json(rule)
+        return answer
+
+    def drop(self) -> None:
+        """Lets go of what only this thread may drop; a kept error's frames may hold this object for longer."""
+        self._interpreter = self.compiled = None
+
     def said(self, document: str) -> dict[str, str]:
         """What users' rules answer to this document (JSON), a name of `CUSTOM` -> JSON."""
         answers: dict[str, str] = {}
@@ -100,12 +110,24 @@ class _Mine:
         return None if any(parted) else names
 
 
+class _Engines(dict[int, tuple[weakref.ref["EmbeddedEngine"], _Mine]]):
+    """The engines of one thread by the id of their owner, dropped with it."""
+
+    def forget(self, owner: int) -> None:
+        if owner in self:
+            self.pop(owner)[1].drop()
+
+    def __del__(self) -> None:
+        for owner in list(self):
+            self.forget(owner)
+
+
 class _Threads(threading.local):
     """This thread's engines. They may only be dropped by the thread that made them, so an owner
     that goes away leaves its entry here until this thread makes its next one or ends."""
 
     def __init__(self) -> None:
-        self.engines: dict[int, tuple[weakref.ref[EmbeddedEngine], _Mine]] = {}
+        self.engines = _Engines()
 
 
 _THREADS = _Threads()
@@ -144,13 +166,11 @@ class EmbeddedEngine:
             text = document.decode()
             answer = self._compiled(text) if asked == ENTRYPOINT else None
             if answer is None:
-                interpreter = self._mine().interpreter
-                interpreter.set_input_json(text)
-                answer = interpreter.eval_rule_as_json(asked)
+                answer = self._mine().asked(asked, text)
         except _PASS_ON:
             raise
         except BaseException as error:  # noqa: BLE001 - PanicException is no Exception
-            _THREADS.engines.pop(id(self), None)
+            _THREADS.engines.forget(id(self))
             raise EngineError(f"embedded engine: {explain(error)}") from None
         if answer.startswith("{"):
             return answer.encode()
@@ -172,7 +192,7 @@ class EmbeddedEngine:
     def close_sync(self) -> None:
         """No evaluation starts after this. What other threads loaded goes when they next load or end."""
         self._closed = True
-        _THREADS.engines.pop(id(self), None)
+        _THREADS.engines.forget(id(self))
 
     def _compiled(self, document: str) -> str | None:
         """The compiled policies' decision; None where there are none, or none that can be relied on."""
@@ -185,12 +205,11 @@ class EmbeddedEngine:
             raise
         except BaseException as error:  # noqa: BLE001 - what is wrong is the interpreter's to say
             if not isinstance(error, Exception):
-                _THREADS.engines.pop(id(self), None)  # a panic: nothing of this thread's is used again
+                _THREADS.engines.forget(id(self))  # a panic: nothing of this thread's is used again
             return None
         mine.decisions += 1
         if answer is not None and mine.decisions % CHECKED == 0:
-            mine.interpreter.set_input_json(document)
-            checked: str = mine.interpreter.eval_rule_as_json(ENTRYPOINT)
+            checked = mine.asked(ENTRYPOINT, document)
             if msgspec.json.decode(checked) != msgspec.json.decode(answer):
                 self._trusted = False
                 _say("compiled-decision-differed: the interpreter decides from now on")
@@ -204,7 +223,7 @@ class EmbeddedEngine:
         for key, (owner, _) in list(_THREADS.engines.items()):
             living = owner()
             if living is None or living._closed:
-                del _THREADS.engines[key]
+                _THREADS.engines.forget(key)
         mine = _Mine(self._modules, self._data, self._shipped)
         _THREADS.engines[id(self)] = (weakref.ref(self), mine)
         return mine
@@ -251,6 +270,7 @@ def load(modules: Mapping[str, str], data: bytes) -> Any:
     except _PASS_ON:
         raise
     except BaseException as error:  # noqa: BLE001 - as above
+        del engine  # the error may outlive this thread, and with it this frame
         text = explain(error)
         raise PolicyError(text if path in text else f"{path}: {text}") from None
     return engine

@@ -100,6 +100,33 @@ def test_engines_come_and_go_on_many_threads_without_a_word(capfd: pytest.Captur
     assert capfd.readouterr().err == ""
 
 
+def test_an_error_that_outlives_its_thread_holds_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda said: complaints.append(said.exc_value))
+    engine = open_embedded({"a.rego": ECHO})
+    kept: list[BaseException] = []
+
+    def work() -> None:
+        for attempt in (
+            lambda: engine.evaluate_sync(b"{}"),
+            lambda: engine.evaluate_sync(b"junk"),
+            lambda: engine.evaluate_sync(b'{"x": 1}', "data.hitl.main.nothing"),
+            lambda: open_embedded({"a.rego": "package a\n\nr := [1,\n"}),
+        ):
+            try:
+                attempt()
+            except Exception as error:
+                kept.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert [type(error) for error in kept] == [Undefined, EngineError, EngineError, PolicyError]
+    kept.clear()
+    gc.collect()
+    assert complaints == []
+
+
 def test_a_closed_engine_answers_on_no_thread() -> None:
     engine = open_embedded({"a.rego": ECHO})
     engine.close_sync()
