@@ -63,7 +63,7 @@ DECISION = Decision(
     obligations=[Obligation(id="a", type="approval", properties={"permission": "confirm", "quorum": 1})],
     policy=Policy(revision="r"),
 )
-QUEUE = Query(states=frozenset({State.PENDING}), limit=PAGE)
+QUEUE = Query(states=frozenset({State.PENDING}), limit=PAGE, order="urgent")
 
 
 class Yes:
@@ -172,7 +172,14 @@ def _fill(approvals: Approvals, like: Approval, count: int) -> None:
     with approvals.store.connected() as connection:
         row = dict(connection.execute(sql.select(APPROVAL).where(APPROVAL.c.id == like.id)).mappings().one())
         rows = [
-            {**row, "id": str(uuid.uuid4()), "digest": f"fill:{at}", "requested_at": row["requested_at"] - at}
+            {
+                **row,
+                "id": str(uuid.uuid4()),
+                "digest": f"fill:{at}",
+                "risk": str(list(Risk)[at % len(Risk)]),
+                "requested_at": row["requested_at"] - at,
+                "expires_at": row["expires_at"] - at % 1000,
+            }
             for at in range(1, count + 1)
         ]
         connection.execute(APPROVAL.insert(), rows)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from hitl_opa.approvals.states import State
 from hitl_opa.approvals.terms import Terms
+
+Order = Literal["newest", "urgent"]
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 CATEGORIES = ("classification-miss", "missing-context", "tool-failure", "policy-violation")
 """What a reviewer may say was wrong with a call that they reject or edit."""
@@ -142,9 +145,10 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which approvals to list: all that are given must hold, newest first.
+    """Which approvals to list: all that are given must hold.
 
     ``text`` is searched for in what reviewers are shown; ``after`` is the id of the last one of the page before.
+    ``order``: ``newest`` first, or the most ``urgent`` first (highest risk, then what expires soonest).
     """
 
     states: frozenset[State] = frozenset()
@@ -154,4 +158,5 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     risk: str = ""
     session: str = ""
     after: str = ""
+    order: Order = "newest"
     limit: int = 200

@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sql
 from sqlalchemy.pool import NullPool
 
-from hitl_opa.approvals.approval import Approval, Query, Vote
+from hitl_opa.approvals.approval import Approval, Order, Query, Vote
 from hitl_opa.approvals.clocks import due_at
 from hitl_opa.approvals.job import NOTIFY, RESUME
 from hitl_opa.approvals.states import State, may_move
@@ -25,6 +25,13 @@ from hitl_opa.database import MEMORY
 from hitl_opa.errors import ApprovalError
 
 _LIVE_FIRST = (IS_LIVE.desc(), APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
+
+_RISK = sql.case({"critical": 0, "high": 1, "medium": 2}, value=APPROVAL.c.risk, else_=3)
+# by what approvals are sorted, and whether the largest comes first
+_ORDERS: dict[Order, tuple[tuple[sql.ColumnElement[Any], bool], ...]] = {
+    "newest": ((APPROVAL.c.requested_at, True), (APPROVAL.c.id, False)),
+    "urgent": ((_RISK, False), (APPROVAL.c.expires_at, False), (APPROVAL.c.id, False)),
+}
 
 DECIDED = frozenset({State.APPROVED, State.DENIED, State.EXPIRED, State.CANCELLED})
 """States in which a session that waits can go on."""
@@ -161,7 +168,7 @@ class Transaction:
         return list(self._found((APPROVAL.c.due_at > 0) & (APPROVAL.c.due_at <= now), limit, (APPROVAL.c.due_at,)))
 
     def search(self, query: Query) -> list[Approval]:
-        """What a query asks for, newest first."""
+        """What a query asks for, in its order."""
         where: list[sql.ColumnElement[bool]] = []
         if query.states:
             where.append(APPROVAL.c.state.in_(sorted(query.states)))
@@ -171,11 +178,10 @@ class Transaction:
         for word in query.text.split():
             shown = APPROVAL.c.document + APPROVAL.c.id + APPROVAL.c.tool + APPROVAL.c.principal
             where.append(shown.icontains(word, autoescape=True))
+        keys = _ORDERS[query.order]
         if query.after:
-            last = sql.select(APPROVAL.c.requested_at).where(APPROVAL.c.id == query.after).scalar_subquery()
-            older = APPROVAL.c.requested_at < last
-            where.append(older | ((APPROVAL.c.requested_at == last) & (APPROVAL.c.id > query.after)))
-        order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
+            where.append(_behind(keys, query.after))
+        order = [key.desc() if falling else key for key, falling in keys]
         return list(self._found(sql.and_(sql.true(), *where), limit=query.limit, order=order))
 
     def alike(self, agent: str, tool: str, states: frozenset[State], limit: int) -> list[Approval]:
@@ -275,6 +281,17 @@ class Transaction:
                 vote = {str(name): row[name] for name in row}
                 votes.setdefault(row["approval"], []).append({**vote, "groups": msgspec.json.decode(vote["groups"])})
         return votes
+
+
+def _behind(keys: Iterable[tuple[sql.ColumnElement[Any], bool]], id: str) -> sql.ColumnElement[bool]:
+    """What comes after the approval with this id, sorted by these keys."""
+    behind: sql.ColumnElement[bool] = sql.false()
+    level: sql.ColumnElement[bool] = sql.true()
+    for key, falling in keys:
+        last = sql.select(key).where(APPROVAL.c.id == id).scalar_subquery()
+        behind = behind | (level & (key < last if falling else key > last))
+        level = level & (key == last)
+    return behind
 
 
 def columns(values: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from hitl_opa.approvals import CATEGORIES, Approval, Query, State
+from hitl_opa.approvals.approval import ORDERS
 from hitl_opa.approvals.events import seen
 from hitl_opa.approvals.shown import brief, full
 from hitl_opa.approvals.states import LIVE
@@ -81,10 +82,11 @@ def _query(everything: bool, states: tuple[str, ...], **fields: Any) -> Query:
 
 @approvals.command("list")
 @_filters
+@click.option("--order", type=click.Choice(ORDERS), default="newest", show_default=True, help="What comes first.")
 @click.option("--limit", default=200, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
 @options
 def list_(as_json: bool, config: Path | None, **filters: Any) -> None:
-    """What waits to be decided, to be used, or to be found out about, newest first."""
+    """What waits to be decided, to be used, or to be found out about."""
     with opened(config) as book:
         found = book.search(_query(**filters))
     if as_json:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hitl_opa.approvals import Approval, Person, Query, State
+from hitl_opa.approvals.approval import ORDERS
 from hitl_opa.approvals.shown import brief, full
 from hitl_opa.config import Key
 from hitl_opa.errors import ApprovalError, NoSuchApproval, VoteRefused
@@ -196,11 +197,15 @@ def _query(request: Request) -> Query:
         if not 0 < limit <= MAX_LISTED:
             raise ValueError(f"limit is 1 to {MAX_LISTED}")
         named = frozenset(State(state) for state in states)
+        wanted = given.pop("order", "newest")
+        order = next((known for known in ORDERS if known == wanted), None)
+        if order is None:
+            raise ValueError(f"order is {' or '.join(ORDERS)}")
         if unknown := set(given) - {"text", "agent", "tool", "risk", "session", "after"}:
             raise ValueError(f"there is no parameter {sorted(unknown)[0]!r}")
     except ValueError as error:
         raise Refused(400, "invalid_parameter", str(error)) from None
-    return Query(states=named, limit=limit, **given)
+    return Query(states=named, limit=limit, order=order, **given)
 
 
 def _body(value: Any, kind: type[B]) -> B:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from hitl_opa.approvals import Approval, State
+from hitl_opa.approvals.approval import ORDERS
 from hitl_opa.model import Decision, ToolCall
 from hitl_opa.notify.decisions import Said
 from hitl_opa.server.approvals import MAX_LISTED, AnswerBody, CancelBody, EditBody, VoteBody
@@ -87,6 +88,7 @@ def _approvals() -> dict[str, Any]:
     text = {"type": "string"}
     named: dict[str, Any] = {"state": {"type": "string", "description": f"Of {', '.join(State)}; several with commas."}}
     named |= dict.fromkeys(("text", "agent", "tool", "risk", "session", "after"), text)
+    named["order"] = {"type": "string", "enum": list(ORDERS), "default": "newest"}
     named["limit"] = {"type": "integer", "minimum": 1, "maximum": MAX_LISTED, "default": 100}
     id = {"name": "id", "in": "path", "required": True, "schema": text}
     error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hitl_opa.model import Command, Document, Effect, Facts, Verb
+from hitl_opa.model import Command, Document, Effect, Facts, Target, Verb
 from hitl_opa.terminal.text import visible
 
 _VERBS = {
@@ -101,7 +101,31 @@ _OPAQUE = {
     "unknown-program": "is a program that policy does not know",
     "unknown-subcommand": "is a subcommand that policy does not know",
 }
-_NAMELESS = {"code": "code", "person": "a person", "agent": "another agent", "host": "a host that is not named"}
+# what has no name of its own: by type and place, else by type
+_NAMELESS = {
+    "remote/cloud": "something in a cloud account",
+    "remote/cluster": "something in a cluster",
+    "remote/registry": "a package registry",
+    "remote/repository": "a repository",
+    "remote/service": "a remote service",
+    "system/container": "a container",
+    "system/disk": "a disk",
+    "system/display": "the screen",
+    "system/firewall": "the firewall",
+    "system/kernel": "the kernel",
+    "system/network": "the network settings",
+    "system/power": "this machine's power",
+    "system/schedule": "scheduled jobs",
+    "system/service": "a service",
+    "system/settings": "this machine's settings",
+    "account": "an account",
+    "agent": "another agent",
+    "code": "code",
+    "host": "a host that is not named",
+    "person": "a person",
+    "remote": "something on a remote system",
+    "system": "this machine",
+}
 CHANGING = frozenset(Verb) - {Verb.READ, Verb.QUERY, Verb.ASK, Verb.RECEIVE}
 _HARMLESS = frozenset({"workspace", "temp", "null", "loopback", "pinned", "repository", "branch"})
 _BAD = frozenset(_TRAITS) - {"append", "background", "download", "dry-run", "interactive", "overwrite", "plan", ""}
@@ -166,14 +190,20 @@ def _sentence(effect: Effect, workspace: str) -> str:
     written = target.value or target.real
     if workspace and target.type == "path" and target.inside:
         written = written.removeprefix(f"{workspace}/")
-    name = visible(shorten(written)) or _NAMELESS.get(target.type, f"a {target.type}")
-    notes = [_PLACES.get(target.place, "")] + [_TRAITS.get(trait, trait) for trait in effect.traits]
+    name = visible(shorten(written)) or _nameless(target)
+    place = _PLACES.get(target.place, "") if target.type != "package" else ""
+    notes = [place] + [_TRAITS.get(trait, trait) for trait in effect.traits]
     if target.type == "path" and target.real and target.real != target.value and not target.inside:
         notes.insert(0, visible(shorten(target.real)))
     verb = _VERBS[effect.verb]
     start = verb if effect.certain else f"perhaps {verb}"
-    said = ", ".join(dict.fromkeys(note for note in notes if note))
+    said = ", ".join(dict.fromkeys(note for note in notes if note and note not in name))
     return f"{start} {name}" + (f" ({said})" if said else "")
+
+
+def _nameless(target: Target) -> str:
+    place = _NAMELESS.get(f"{target.type}/{target.place}")
+    return place or _NAMELESS.get(target.type, f"a {target.type}")
 
 
 def shorten(text: str) -> str:

@@ -204,6 +204,9 @@ def test_search(approvals: Approvals, clock: Any) -> None:
         return [a.id for a in approvals.search(Query(**fields))]
 
     assert ids() == newest
+    urgent = [made[n].id for n in (0, 2, 4, 1, 3)]  # by risk, then what expires soonest
+    assert ids(order="urgent") == urgent
+    assert ids(order="urgent", after=urgent[1], limit=2) == urgent[2:4]
     assert ids(limit=2) == newest[:2]
     assert ids(after=newest[1], limit=2) == newest[2:4]
     assert ids(states=frozenset({State.DENIED})) == [made[0].id]

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from hitl_opa.approvals import Approval, Query, State
+from hitl_opa.approvals.approval import Order
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.errors import ApprovalError
 from hitl_opa.server.inbox import review
@@ -174,13 +175,13 @@ class Desk:
     ) -> Response:
         given = request.query_params
         names = ("text", "risk", "tool", "agent")
-        query = Query(
-            states=states, limit=PAGE + 1, after=given.get("after", ""), **{n: given.get(n, "") for n in names}
-        )
+        order: Order = "newest" if not live or given.get("order") == "newest" else "urgent"
+        fields = {name: given.get(name, "") for name in (*names, "after")}
+        query = Query(states=states, limit=PAGE + 1, order=order, **fields)
         found, counts = await asyncio.to_thread(lambda: (self._approvals.search(query), self._approvals.counts()))
         now = self._visitors.now()
         rows = [review.row(one, now) for one in found[:PAGE]]
-        kept = {name: value for name in names if (value := given.get(name, ""))}
+        kept = {name: value for name in (*names, "order") if (value := given.get(name, ""))}
         here = "/inbox" if live else "/inbox/history"
         return self._pages.page(
             "queue.html",

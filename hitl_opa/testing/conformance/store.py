@@ -25,6 +25,7 @@ import msgspec
 import pytest
 
 from hitl_opa.approvals import Approval, Person, Query, State
+from hitl_opa.approvals.approval import ORDERS
 from hitl_opa.approvals.approvals import Approvals
 from hitl_opa.approvals.job import NOTIFY, RESUME
 from hitl_opa.approvals.outbox import Outbox
@@ -265,11 +266,12 @@ class StoreConformance:
 
     def test_a_page_follows_the_one_before(self, approvals: Approvals) -> None:
         asked = {ask(approvals, number).id for number in range(7)}
-        seen: list[str] = []
-        while page := approvals.search(Query(after=seen[-1] if seen else "", limit=3)):
-            seen += [approval.id for approval in page]
-        assert len(seen) == 7
-        assert set(seen) == asked
+        for order in ORDERS:
+            seen: list[str] = []
+            while page := approvals.search(Query(after=seen[-1] if seen else "", order=order, limit=3)):
+                seen += [approval.id for approval in page]
+            assert len(seen) == 7
+            assert set(seen) == asked
         assert [a.call_id for a in approvals.search(Query(text="MAKE-3"))] == ["c3"]
         assert approvals.search(Query(text="%")) == []
 

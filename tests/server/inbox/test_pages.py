@@ -16,16 +16,20 @@ EVIL = "<script>alert(1)</script>\"'\x1b[31m\u202e<img src=x onerror=alert(1)>"
 
 async def test_the_queue_says_what_will_happen(office: Any, rita: Any) -> None:
     await office.ask(command="kubectl delete namespace staging")
+    office.clock.forward(1)
     await office.ask("Write", file_path="docs/a.md", content="x")
     page = (await rita.get("/inbox")).text
     for words in (
         "2 calls wait",
-        "Delete a remote",
+        "Delete something in a cluster (cannot be undone)",
         "kubectl delete namespace staging",
         "Write docs/a.md",
         "critical risk",
     ):
         assert words in page
+    assert page.index("kubectl delete") < page.index("docs/a.md")  # the most urgent first
+    newest = (await rita.get("/inbox?order=newest")).text
+    assert newest.index("docs/a.md") < newest.index("kubectl delete")
     assert (await rita.get("/inbox?risk=critical")).text.count("<li id=") == 1
     assert (await rita.get("/inbox?text=staging")).text.count("<li id=") == 1
     assert (await rita.get("/inbox?tool=Write")).text.count("<li id=") == 1
