@@ -15,12 +15,15 @@ import yaml
 
 from hitl_opa.facts import vocabulary as words
 from hitl_opa.facts.data import Act, Acts, Data, Names, Places, Program, SecretPattern, Tool
-from hitl_opa.facts.shell.options import takes_back
+from hitl_opa.facts.shell.options import ASKS, takes_back
 from hitl_opa.facts.shell.specials import TABLE
 
 HERE = Path(__file__).parent
 TARGET = HERE / "programs.json"
 MANY = 8  # programs of one entry, beyond which a letter means different things to them
+_VERBS = ["clear", "delete", "remove", "erase", "purge", "wipe", "reset", "kill", "shutdown", "uninstall"]
+CHANGING = frozenset(f"--{verb}" for verb in _VERBS)
+_CHANGES = (Act("effect", "configure", "system", "settings"),)
 _KEYS = {
     "does",
     "operands",
@@ -143,9 +146,15 @@ def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = Fals
     )
 
 
+def _only_reads(made: Program) -> bool:
+    acts = [*made.does, *made.last, *made.bare, *(a for role in made.operands for a in role)]
+    return all(a.kind == "none" or a.verb in ASKS for a in acts)
+
+
 def wary(made: Program) -> Program:
-    """The entry of many programs: a letter that takes effects back does so only where nothing else is named, and the
-    value of a letter is a file that is read where no other is named (``cut -c 1``, but ``od -c file``).
+    """The entry of many programs: a letter that takes effects back does so only where nothing else is named, the value
+    of a letter is a file that is read where no other is named (``cut -c 1``, but ``od -c file``), and where all of them
+    only look, an option that is called after a change makes one (``lastlog --clear``).
     """
     reads = bool(made.operands) and any(a.kind == "path" and a.verb == "read" for a in made.operands[0])
     return msgspec.structs.replace(
@@ -155,8 +164,11 @@ def wary(made: Program) -> Program:
             for name, found in made.options.items()
         },
         flags={
-            name: (Act("alone"), *found) if len(name) == 2 and takes_back(found) else found
-            for name, found in made.flags.items()
+            **(dict.fromkeys(CHANGING - made.options.keys(), _CHANGES) if _only_reads(made) else {}),
+            **{
+                name: (Act("alone"), *found) if len(name) == 2 and takes_back(found) else found
+                for name, found in made.flags.items()
+            },
         },
         subs={name: wary(sub) for name, sub in made.subs.items()},
     )

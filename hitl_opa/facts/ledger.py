@@ -28,6 +28,8 @@ _HASHES = (
 _FETCHED = re.compile(
     r"(?i)(?:[\w.\[\]-]+\s*@\s*)?(?:(?:git|hg|svn|bzr)\+)?(?:https?|ftp|ssh|git)://|(?:github|gitlab|bitbucket|gist):\S+/"
 )
+_CONTROLS = frozenset({2375, 2376, 6443, 8001, 10250, 2379, 8500, 8200, 4646})  # Docker, Kubernetes, etcd, Consul …
+_WHOLE = frozenset({"home-root", "root", "system"})
 _UNPLACED = frozenset({"database", "secret", "person", "agent"})
 _EMPTY: tuple[str, ...] = ()
 
@@ -116,6 +118,9 @@ class Ledger:
             place = self.paths.below(at) if verb in ("delete", "write", "configure") else at.place
             if place != at.place:
                 at = at._replace(place=place)
+        if verb != "read" and at.place == "git-internals" and not at.inside and at.real.endswith("/.git"):
+            tree = self.paths.locate(at.real.removesuffix("/.git"), cwd).place
+            at = at._replace(place=tree) if tree in _WHOLE else at  # a repository of everything that one has
         if verb == "delete" and "recursive" in traits and "bulk" in traits:
             traits = (*traits, "all", "irreversible")  # whole trees that nobody named one by one
         if glob and verb != "read" and "bulk" not in traits:
@@ -152,6 +157,8 @@ class Ledger:
                 fact = msgspec.structs.replace(fact, place="guard")
             if len(self._urls) < MAX_EFFECTS:
                 self._urls[text] = fact
+        if verb == "send" and fact.place == "loopback" and fact.port in _CONTROLS:
+            self.effect("configure", "remote", text, place="cluster", via=via, traits=traits, certain=certain)
         self.effect(
             verb,
             "host",

@@ -18,6 +18,10 @@ from hitl_opa.facts.shell.interpret import Shell
 from hitl_opa.facts.shell.words import Word
 from hitl_opa.model import Claims, Flag, Mcp
 
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/ -]*\Z")  # of a tool; what else a name holds may hide what it says
+_REMOTE = frozenset({"owner", "repo", "repository", "bucket", "branch", "project_id", "site_id"})
+_PATCHED = re.compile(r"(?m)^(?:\*\*\* (?:(?:Add|Update) File|Move to): |\+\+\+ (?:b/)?)([^\t\n]+)")
+_DROPPED = re.compile(r"(?m)^(?:\*\*\* Delete File: |--- (?:a/)?(?=[^\n]*\n\+\+\+ /dev/null))([^\t\n]+)")
 MAX_FIELDS = 64
 MAX_NESTING = 8
 _SOURCES = ("src", "source", "old", "input", "from")
@@ -96,6 +100,10 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
         ledger.opaque("too-large", f"more than {MAX_FIELDS} arguments", title)
     fields = fields[:MAX_FIELDS]
     kind = names.chosen(kind, fields, data.verbs)
+    if kind == "query" and (not _NAME.match(tool) or _stores(arguments)):
+        kind = "write" if _NAME.match(tool) else ""
+    elif kind == "" and _converts(words, arguments):
+        kind = "query"
     if kind == "query" and _LOCAL_COPY & set(words):
         fields = [("output" if f == "path" else f, v, k) for f, v, k in fields]
     touched = _arguments(ledger, shell, frame, title, kind, fields, arguments)
@@ -109,7 +117,21 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     if kind == "query" and ("secret" in objects or " ".join(words).endswith(_SECRETS)):
         kind = "secret"
     value = title if not server else f"{server}/{title}"
+    if _REMOTE & {key.lower() for _, _, key in fields}:
+        touched.discard("path")  # a path there is one of the remote's
     _effect(ledger, kind, objects, place, value, title, traits, touched, names.part_of(kind, words))
+
+
+def _converts(words: list[str], arguments: dict[str, Any]) -> bool:
+    """``gallon_to_liter(gallon=5)``: a number of one unit in another."""
+    numbers = [v for v in arguments.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+    return len(words) == 3 and words[1] == "to" and len(numbers) == len(arguments) == 1
+
+
+def _stores(arguments: dict[str, Any]) -> bool:
+    """Whether an aggregation's last stage writes a collection."""
+    stages = arguments.get("pipeline")
+    return any(f"'{k}'" in str(stages) or f'"{k}"' in str(stages) for k in ("$out", "$merge"))
 
 
 def _fields(arguments: dict[str, Any], table: dict[str, str]) -> list[tuple[str, Any, str]]:
@@ -137,8 +159,10 @@ def _fields(arguments: dict[str, Any], table: dict[str, str]) -> list[tuple[str,
     return out
 
 
-def _commands(arguments: dict[str, Any], table: dict[str, str]) -> list[str]:
-    """Command lines, also where they are handed over as words."""
+def _commands(arguments: dict[str, Any], table: dict[str, str], kind: str) -> list[str]:
+    """Command lines, also where they are handed over as words; ``command="create"`` of an editor chooses an action."""
+    if kind in ("query", "write", "delete") and len(arguments) > 1 and names.chooses(arguments.get("command")):
+        return []
     out: list[str] = []
     level: list[dict[str, Any]] = [arguments]
     for _ in range(MAX_NESTING):
@@ -188,13 +212,21 @@ def _arguments(
 ) -> set[str]:
     """Effects that the arguments alone decide; returns which sorts were found."""
     touched: set[str] = set()
-    for command in _commands(arguments, load().names.fields):
+    for command in _commands(arguments, load().names.fields, kind):
         shell.script(command, frame.within(title), via=title)
         touched.add("command")
     for field, value, key in fields:
         for given in _texts(value):
             text = given.lstrip("\ufeff")
             if field == "command":
+                continue
+            if key.lower() in ("patch", "diff", "input") and (patched := _PATCHED.findall(text)):
+                for name in patched[:MAX_FIELDS]:
+                    if name != "/dev/null":
+                        shell.path("write", Word(name.strip()), frame, via=title)
+                for name in _DROPPED.findall(text)[:MAX_FIELDS]:
+                    shell.path("delete", Word(name.strip()), frame, via=title)
+                touched.add("path")
                 continue
             if field != "code" and _SQL_INSIDE.search(text) and (field == "sql" or not field):
                 from hitl_opa.facts.sql import read_sql

@@ -13,6 +13,7 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _PROPOSALS = frozenset({"create", "open", "update", "add", "comment", "edit"})
 _CHOOSERS = frozenset({"action", "operation", "op", "method", "http_method", "verb", "mode", "request_type"})
 _METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_PROPOSED = frozenset({"pull_request", "pull_requests", "merge_request", "merge_requests"})
 
 
 @lru_cache(maxsize=4096)
@@ -100,19 +101,32 @@ def remote_act(kind: str, place: str) -> Act:
 
 
 def class_of(words: list[str], verbs: dict[str, str]) -> tuple[str, int]:
-    """The class of the first word that has one, unless a later word is stronger (``get_or_create``)."""
+    """The class of the first word that has one, unless a later word says more of what is done: ``get_or_create``,
+    ``logs_delete``, ``SmartLockViewAllUsers``, ``payment_status``.
+    """
     pairs = [*(f"{a}_{b}" for a, b in itertools.pairwise(words)), ""]
+    named = {i for i, p in enumerate(pairs) if p in _PROPOSED}
     found = [
         (verbs.get(p) or verbs[w], i)
         for i, (w, p) in enumerate(zip(words, pairs, strict=True))
-        if {w, p} & verbs.keys()
+        if {w, p} & verbs.keys() and not {i, i - 1} & named
     ]
     if not found:
+        found = [("write", i) for i in named]
+    if not found:
         return "", -1
-    first = found[0]
-    for kind, i in found[1:]:
+    first, rest = found[0], found[1:]
+    for kind, i in rest:
         if i > 0 and words[i - 1] in ("and", "or", "then") and kind != "query":
             return kind, i
+    groups = load().names.groups
+    if first[0] == "query" and words[first[1]] in groups["reports"]:
+        return next((f for f in rest if f[0] != "query"), first)  # what a name begins with, and then what is done to it
+    if first[0] != "query" and all(kind == "query" for kind, _ in rest):
+        asked = next((f for f in rest if words[f[1]] in groups["asks"]), None)
+        what = words[first[1]]
+        if asked and (what in groups["deeds"] or (first[1] and what in groups["nouns"] and asked[1] + 1 < len(words))):
+            return asked
     return first
 
 
@@ -126,12 +140,19 @@ def part_of(kind: str, words: list[str]) -> str:
     return "issue" if "issue" in words else ""
 
 
+def chooses(value: Any) -> bool:
+    """Whether an argument is one word for an action, as ``create`` or ``str_replace``."""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z]+(?:_[a-z]+)*", value):
+        return False
+    return bool(class_of(list(parts(value)), load().names.verbs)[0])
+
+
 def chosen(kind: str, fields: list[tuple[str, Any, str]], verbs: dict[str, str]) -> str:
     """The class of action, where an argument chooses it: ``action="delete"``, ``method="POST"``."""
     if kind not in ("query", "write", "run", ""):
         return kind
     for _, value, key in fields:
-        if key.lower() not in _CHOOSERS or not isinstance(value, str):
+        if not isinstance(value, str) or (key.lower() not in _CHOOSERS and not (key == "command" and chooses(value))):
             continue
         if key.lower() in ("method", "http_method", "verb") and value.upper() in _METHODS:
             return {"DELETE": "delete"}.get(value.upper(), "send")

@@ -35,6 +35,7 @@ _FILE_URL = re.compile(r"file:(?://(?:localhost|127\.0\.0\.1|\[::1\])?(?=/))?/+(
 _PROC_ROOT = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/root(?=/|\Z)")  # another name for "/"
 _PROC_CWD = re.compile(r"/proc/[^/]+(?:/task/[^/]+)?/cwd(?=/|\Z)")  # another name for a directory of a process
 _NAMED_HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|\$env:USERPROFILE)(?=[/\\]|\Z)", re.IGNORECASE)
+_PROVIDER = re.compile(r"(?i)(HKLM|HKCU|HKCR|HKU|HKCC|HKEY_[A-Z_]+|Registry|Cert|WSMan)(?:(?:::?)?(?=[\\])|::?(?=/))")
 _PADDING = re.compile(r"(?:(?<=[^/ .])[ .]+|::\$data)(?=/|\Z)")  # what Windows drops from the end of a name
 _DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
 _PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part that is none
@@ -120,6 +121,8 @@ class Paths:
                 else f"{os.path.dirname(self.home) if self.home.count('/') > 1 else '/home'}/{user}"
             )
             return f"{base}/{rest}"
+        if text[:1] in "HhRrCcWw" and (match := _PROVIDER.match(text)):  # of PowerShell: its registry is no file
+            return f"/{match[1].lower()}/" + text[match.end() :].replace("\\", "/").lstrip("/")
         if len(text) > 2 and text[1] == ":" and text[0].isalpha():  # without a slash: below the drive's own directory
             return f"/{text[0].lower()}/" + text[2:].replace("\\", "/").lstrip("/")
         return f"{cwd or UNKNOWN}/{text}"

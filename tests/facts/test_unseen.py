@@ -46,3 +46,6 @@ def test_there_are_enough_of_each_sort() -> None:
     assert counts["ask"] >= 400
     assert counts["allow"] >= 400
     assert counts["calls-ask"] + counts["calls-allow"] >= 200
+    assert counts["ask3"] >= 500
+    assert counts["allow3"] >= 500
+    assert counts["calls-ask3"] + counts["calls-allow3"] >= 250

@@ -47,6 +47,10 @@ def read_code(
 
         read_gdb(shell, frame, word, via)
         return UNREAD
+    if language == "dc":  # a calculator, but for what stands behind "!"
+        for command in re.findall(r"!(?![<>=])([^\n]+)", word.text):
+            shell.script(command, frame, UNREAD, via=via)
+        return UNREAD
     if language == "powershell":
         from hitl_opa.facts.code.powershell import read_powershell
 

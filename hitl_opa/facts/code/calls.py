@@ -30,30 +30,35 @@ _RUN = {
     "php": r"(?:system|exec|shell_exec|passthru|popen|proc_open|pcntl_exec)",
     "lua": r"(?:os\.execute|io\.popen)",
     "r": r"(?:system2?|shell|shell\.exec)",
+    "julia": r"(?:(?!))",  # commands stand in backticks
 }
 _READ = {
     "node": r"(?:readFile|readFileSync|createReadStream|readdirSync|readdir|statSync|existsSync|Deno\.readTextFile|Bun\.file)",
     "perl": r"(?:slurp|read_file)", "ruby": r"(?:File\.read|IO\.read|File\.readlines|File\.foreach|Dir\.glob|Dir\.entries|File\.exist\?)",
     "php": r"(?:file_get_contents|readfile|file|fopen|include|require|include_once|require_once|scandir|show_source|highlight_file)", "lua": r"(?:io\.open|io\.lines|dofile|loadfile)", "r": r"(?:read\.\w+|readLines|readRDS|source|load|list\.files)",
+    "julia": r"(?:read|readlines|readdir|eachline|open|include)",
 }  # fmt: skip
 _WRITE = {
     "node": r"(?:writeFile|writeFileSync|appendFile|appendFileSync|createWriteStream|mkdirSync|mkdir|renameSync|rename|copyFileSync|copyFile|chmodSync|symlinkSync|truncateSync|cpSync|Deno\.writeTextFile|Bun\.write)",
     "perl": r"(?:mkdir|rename|chmod|symlink|truncate|write_file)", "ruby": r"(?:File\.write|IO\.write|FileUtils\.(?:cp|mv|mkdir_p|touch|ln_s|chmod)\w*|Dir\.mkdir|File\.rename|File\.chmod)",
     "php": r"(?:file_put_contents|mkdir|rename|copy|chmod|symlink|touch|move_uploaded_file)", "lua": r"(?:os\.rename)", "r": r"(?:write\.\w+|writeLines|saveRDS|file\.copy|file\.rename|dir\.create)",
+    "julia": r"(?:write|mkdir|mkpath|mv|cp|touch|chmod|chown|symlink|hardlink)",
 }  # fmt: skip
 _DELETE = {
     "node": r"(?:unlink|unlinkSync|rm|rmSync|rmdir|rmdirSync|removeSync|emptyDirSync|Deno\.remove)", "perl": r"(?:unlink|rmdir|remove_tree|rmtree)",
-    "ruby": r"(?:File\.delete|File\.unlink|FileUtils\.(?:rm|rm_f|rm_r|rm_rf|remove\w*)|Dir\.rmdir|Dir\.delete)", "php": r"(?:unlink|rmdir)", "lua": r"(?:os\.remove)", "r": r"(?:unlink|file\.remove)",
+    "ruby": r"(?:File\.delete|File\.unlink|FileUtils\.(?:rm|rm_f|rm_r|rm_rf|remove\w*)|Dir\.rmdir|Dir\.delete)", "php": r"(?:unlink|rmdir)", "lua": r"(?:os\.remove)", "r": r"(?:unlink|file\.remove)", "julia": r"(?:rm)",
 }  # fmt: skip
 _NET = {
     "node": r"(?:fetch|https?\.get|https?\.request|axios(?:\.\w+)?|net\.connect|net\.createConnection|got|WebSocket|tls\.connect|dgram)",
     "perl": r"(?:LWP::Simple::get|get|getstore|IO::Socket::INET->new|HTTP::Tiny\S*|socket|connect)", "ruby": r"(?:Net::HTTP\.\w+|URI\.open|open-uri|TCPSocket\.(?:new|open)|HTTParty\.\w+|Faraday\.\w+)",
     "php": r"(?:fsockopen|curl_init|curl_exec|stream_socket_client|mail)", "lua": r"(?:socket\.\w+|http\.request)", "r": r"(?:download\.file|url|curl\w*|httr::\w+|install\.packages)",
+    "julia": r"(?:download|Downloads\.\w+|HTTP\.\w+|connect)",
 }  # fmt: skip
 _DYNAMIC = {
     "node": r"(?:\beval\s*\(|new\s+Function\s*\(|vm\.run|process\.binding|require\s*\(\s*[^\"'`\s)]|import\s*\(\s*[^\"'`\s)]|globalThis\[|global\[|process\.mainModule|(?:child_process|fs|vm|net)[\"'`]\s*\)\s*\[|Reflect\.(?:get|apply)\s*\(|\batob\s*\()",
     "perl": r"(?:\beval\b\s*[^{\s]|\bdo\s+[\"'$]|\brequire\s+[\"'$]|pack\s*\(|\bsyscall\b|&\s*[\$\{]|->\s*\$\w+\s*\(|\$\w+\s*->\s*\(|\bunlink\s+(?:glob|map|grep|sort|<))", "ruby": r"(?:\beval\b|instance_eval|class_eval|\b(?:public_|__)?send(?:__)?\s*\(|\bconst_get\b|\bmethod\s*\(|\bload\b|Kernel\.|Marshal\.load|\.unpack)",
     "php": r"(?:\beval\s*\(|assert\s*\(|create_function|base64_decode|call_user_func|array_(?:map|filter|walk)\s*\(\s*[\"']|Reflection(?:Function|Method)|preg_replace\s*\(\s*[\"']/[^/]*/e|\$\w+\s*\()", "lua": r"(?:\bload\s*\(|loadstring|_G\s*\[|getfenv)", "r": r"(?:eval\s*\(\s*parse|do\.call|match\.fun)",
+    "julia": r"(?:\beval\b|@eval|Meta\.parse|ccall|@ccall|include_string|invokelatest|getfield|getproperty|unsafe_|open\s*\([^)]*,\s*\"[wa+])",
 }  # fmt: skip
 _ALIASES = {"deno": "node", "bun": "node", "tsx": "node", "ts-node": "node", "Rscript": "r", "luajit": "lua"}
 
@@ -71,7 +76,7 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
     socket = bool(re.search(r"(?i)socket|net\.connect|net\.createConnection|fsockopen", plain)) and language != "r"
     for arguments in _calls(plain, _RUN[language]):
         _command(shell, frame, arguments, via, socket)
-    if language in ("perl", "ruby", "php"):
+    if language in ("perl", "ruby", "php", "julia"):
         for match in re.finditer(r"`((?:[^`\\]|\\.)+)`|(?:qx|%x)\s*[\{\(/]([^\}\)/]*)[\}\)/]", plain):
             shell.script(_gaps(match[1] or match[2] or "", language), frame, UNREAD, via=via)
     if language == "perl":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 MAX_TEXT = 8_192
 _WORD = re.compile(r"\"((?:[^\"`]|`.)*)\"|'([^']*)'|([^\s\"';|]+)")
 
+_LISTING = frozenset({"get-childitem", "gci", "ls", "dir", "get-item", "gi"})
+_TAKING = frozenset(
+    {"remove-item", "ri", "rm", "rmdir", "rd", "del", "erase", "move-item", "mi", "mv", "copy-item", "cpi", "cp",
+     "rename-item", "rni", "set-content", "sc", "clear-content", "clc", "invoke-item", "ii", "set-itemproperty"}
+)  # fmt: skip
 _METHOD = re.compile(r"(\]::|\)\.|\$\w+\.)(\w+)\(")  # of a .NET type or object
 _CHANGING = frozenset(
     {"delete", "move", "moveto", "copy", "copyto", "replace", "create", "createtext", "opentext", "openwrite", "open",
@@ -59,7 +65,8 @@ def read_powershell(shell: Shell, frame: Frame, word: Word, via: str) -> Stream:
         if method[2].lower() in _CHANGING:
             shell.ledger.opaque("inline-code", method[0], via)
             shell.ledger.effect("execute", "code", method[0], place="unknown", via=via, traits=frame.traits)
-    for statement in re.split(r"[;|\n]|&&|\|\|", text)[:200]:
+    listed: list[Word] = []  # what the stage before hands on
+    for separator, statement in _statements(text):
         found = list(_WORD.finditer(statement.strip("{}() &")))
         if len(found) > 2 and found[0][0][:1] == "$" and found[1][0] == "=":
             found = found[2:] if found[2][3] is not None else []  # a text that is kept runs nothing
@@ -68,8 +75,31 @@ def read_powershell(shell: Shell, frame: Frame, word: Word, via: str) -> Stream:
         ]
         if words and words[0].text[:1] not in "$[@%(#":
             words = [w if "$" not in w.text else Word(_variables(w.text, shell)) for w in words]
+            if separator == "|" and listed and words[0].text.lower() in _TAKING:
+                words += listed
+            listed = _listed(words) or (listed if separator == "|" else [])
             shell.run(words, frame.within(via), UNREAD)
     return UNREAD
+
+
+def _statements(text: str) -> list[tuple[str, str]]:
+    """Each statement or stage of a pipeline with what separates it from the one before."""
+    parts = ["", *re.split(r"(&&|\|\||[;|\n])", text)]
+    return list(zip(parts[::2], parts[1::2], strict=False))[:200]
+
+
+def _listed(words: list[Word]) -> list[Word]:
+    """The files that a stage hands to the next: ``Get-ChildItem C:\\ -Recurse``."""
+    if words[0].text.lower() not in _LISTING:
+        return []
+    named, pattern = [], "*"
+    for before, word in pairwise(words):
+        option = before.text.lower() if before.text[:1] == "-" else ""
+        if option in ("-filter", "-include", "-name"):
+            pattern = word.text
+        elif word.text[:1] != "-" and option in ("", "-path", "-literalpath", "-recurse", "-force", "-file", "-r"):
+            named.append(word.text)
+    return [Word(f"{name.rstrip('/')}/{pattern}", True) for name in named or ["."]]
 
 
 def _variables(text: str, shell: Shell) -> str:

@@ -25,6 +25,8 @@ def _arguments(reader: Reader, node: ast.Call) -> tuple[list[str], dict[str, str
 def _path(reader: Reader, verb: str, text: str, traits: tuple[str, ...] = ()) -> str:
     glob = any(c in text for c in "*?")
     place = reader.shell.path(verb, Word(text, glob), reader.frame, via=reader.via, traits=traits)
+    if verb == "write":
+        reader.shell.wrote(text, reader.frame, UNREAD)
     if verb == "read" and place in _DOMESTIC:
         reader.origin |= {"secret"}
     return place
@@ -90,9 +92,14 @@ def act(reader: Reader, action: str, node: ast.Call, name: str, receiver: str) -
         _path(reader, "write", first, tuple(sorted(traits)))
     elif verb in ("copy", "move"):
         _path(reader, "delete" if verb == "move" else "read", first, ("recursive",) if "tree" in name else ())
+        if "tree" in name:
+            shell.copies(Word(first), frame, via)
         _path(reader, "write", args[1] if len(args) > 1 else UNKNOWN, ("overwrite",))
     elif verb in ("archive", "unpack"):
-        _path(reader, "read", args[2] if verb == "archive" and len(args) > 2 else first)
+        packed = args[2] if len(args) > 2 else keywords.get("root_dir", first)
+        _path(reader, "read", packed if verb == "archive" else first)
+        if verb == "archive":
+            shell.copies(Word(packed), frame, via)
         _path(reader, "write", first if verb == "archive" else (args[1] if len(args) > 1 else "."))
     elif verb in ("receive", "send"):
         sends = verb == "send"

@@ -306,7 +306,9 @@ class Reader:
             if isinstance(node.func, ast.Attribute) and not full.split(".")[0]:
                 return ""
             return full
-        return self.classes.get(_dotted(node) or "", "")
+        from hitl_opa.facts.code.python_sdks import root
+
+        return self.classes.get(_dotted(node) or "", "") or self.classes.get(root(node), "")
 
     def full_name(self, node: ast.expr) -> str:
         """``os.system`` for whatever local name stands for it; ``""`` parts where the base is no name."""
@@ -339,7 +341,7 @@ class Reader:
     # -- calls --------------------------------------------------------------------------------
 
     def call(self, node: ast.Call) -> str:
-        from hitl_opa.facts.code import python_effects, python_values
+        from hitl_opa.facts.code import python_effects, python_sdks, python_values
 
         full = self.full_name(node.func)
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -366,8 +368,9 @@ class Reader:
         if action is None and method:
             kind = receiver.rsplit(".", 1)[-1] if receiver else ""
             action = ATTRIBUTES.get(f"{kind}.{method}") or ATTRIBUTES.get(method)
+        if method:
+            python_sdks.act(self, node.func, method)
         if action is None:
-            base = name.split(".")[0]
             for arg in node.args:
                 self.value(arg)
             for keyword in node.keywords:
@@ -377,7 +380,6 @@ class Reader:
             if isinstance(node.func, ast.Call | ast.Subscript):
                 self.value(node.func)
                 self.shell.ledger.opaque("dynamic-code", ast.unparse(node.func)[:200], self.via)
-            del base
             return python_values.constant(self, name, node)
         return python_effects.act(self, action, node, name, receiver)
 

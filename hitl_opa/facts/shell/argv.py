@@ -77,9 +77,12 @@ class Invocation:
         late: list[tuple[Act, Word | None]] = []
         if reading.level.last:
             self._landing()
+        copies = "recursive" in traits and any(a.kind == "path" and a.verb == "write" for a, _ in acts)
         for act, word in acts:
             if act.kind == "path":
                 self._path(act, word, traits)
+                if copies and act.verb == "read" and word is not None:
+                    self.shell.copies(word, self.frame, self.via)
             else:
                 late.append((act, word))
         for act, word in late:
@@ -163,7 +166,8 @@ class Invocation:
                 out += [(a, word) for a in acts if a.kind not in ("none", "trait")]
                 reading.traits.update(t for a in acts if a.kind == "trait" for t in a.traits)
         elif level.bare and not reading.unknown_sub and not any(a.kind == "run" for a, _ in reading.found):
-            out += [(a, None) for a in level.bare]
+            fed = self.stdin.text is not None and self._wants_sql(out)  # by SQL that is known
+            out += [(a, None) for a in level.bare if not (fed and "interactive" in a.traits)]
         for act, _ in list(out):
             if act.kind == "drop":
                 out = [(a, w) for a, w in out if a.kind != "drop" and act.verb not in ("", a.verb)]
@@ -333,7 +337,7 @@ class Invocation:
                 self.shell.ledger.effect(
                     "execute", "remote", f"{name}={stage.text}", place="production", via=self.via, traits=traits
                 )
-        if self._live("--database"):
+        if self._live(*(() if any(a.type == "database" for a in self.reading.level.does) else ("--database",))):
             self.shell.ledger.effect("execute", "database", value, place="production", via=self.via, traits=traits)
         self.shell.ledger.effect(
             "execute",

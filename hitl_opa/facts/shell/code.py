@@ -132,6 +132,8 @@ def script_file(
             marks_origin(shell, frame, written.origin, word.text, via)
             place = "remote" if "remote" in written.origin else place
         content, certain = written.text, True
+        if content is not None and place == "unknown" and not written.origin & {"remote", "decoded", "secret"}:
+            place = "inline"  # this call wrote it, so it is read like code on the command line
     else:
         if shell.came(name):
             place = "unknown"  # code that this call fetched, which nobody has read
@@ -161,7 +163,7 @@ def script_file(
     inner.positional = args
     if language == "sh":
         return shell.script(content, inner, stdin, via=via)
-    if language in ("python",):
+    if language == "python" or place == "inline":
         from hitl_opa.facts.code import read_code
 
         return read_code(shell, inner, language, Word(content), stdin, via, script=True)

@@ -121,6 +121,11 @@ def transform(value: str, rest: str) -> str:
         return tail if length is None else tail[: int(length)]
     if len(value) > 2000:
         return UNKNOWN
+    if UNKNOWN in value:  # what is cut off may lie in the part that is known
+        head, _, tail = value.rpartition(UNKNOWN)
+        if rest[0] == "%" and rest[1:2] != "%" and (kept := transform(tail, rest)) != tail:
+            return f"{head}{UNKNOWN}{kept}"
+        return tail.rpartition("/")[2] if rest == "##*/" and "/" in tail else UNKNOWN
     if rest[0] in "%#":
         pattern = rest.lstrip(rest[0])
         order = range(len(value) + 1)

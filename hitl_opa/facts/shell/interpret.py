@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from hitl_opa.facts.data import load
 from hitl_opa.facts.shell import code, compound
 from hitl_opa.facts.shell.assignments import assignment
 from hitl_opa.facts.shell.compound import SKIP
 from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Function, Stream
 from hitl_opa.facts.shell.parse import adjacent, error_text, parse
-from hitl_opa.facts.shell.redirects import REDIRECTS, Redirects, redirect, redirect_to
+from hitl_opa.facts.shell.redirects import REDIRECTS, Redirects, descriptor, redirect, redirect_to
 from hitl_opa.facts.shell.variables import watched
 from hitl_opa.facts.shell.words import NOWHERE, Expander, Word, literal
 from hitl_opa.facts.shell.world import World
@@ -297,7 +298,7 @@ class Shell(World):
             elif kind in REDIRECTS:
                 own = own or Redirects()
                 redirect(self, child, frame, own)
-            elif kind == "ERROR":
+            elif kind == "ERROR" or (kind == "number" and descriptor(child)):
                 continue
             elif kind not in ("comment", "\n", ";", "&") and not (i and adjacent(self.source, children[i - 1], child)):
                 argv += self._word_from(children, i, frame)
@@ -355,11 +356,17 @@ class Shell(World):
         only = children[0] if len(children) == 1 else None
         if only is not None and only.type == "redirected_statement" and only.named_child_count == 1:
             only = only.named_children[0]
+        if only is not None and only.type == "command" and (named := self._named(literal(only))):
+            return Stream(named)
         if only is not None and only.type == "file_redirect":
             redirects = Redirects()  # $(< file)
             redirect(self, only, frame, redirects)
             return redirects.stdin or SILENT
         return self.body(node, frame.copy(), UNREAD)
+
+    def _named(self, name: str) -> str:
+        """``$(MAKE)``: a line of a makefile; no program is called so, and make knows what the variable holds."""
+        return load().places.variables.get(name, "") if name.isupper() and name not in self.called else ""
 
     def process_file(self, node: Node, frame: Frame) -> str:
         """``<(…)`` and ``>(…)``: the name under which the command sees it."""

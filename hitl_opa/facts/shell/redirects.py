@@ -31,6 +31,12 @@ class Redirects:
         self.arguments: list[Word] = []
 
 
+def descriptor(node: Node) -> bool:
+    """Whether a number is the descriptor of the redirect right behind it (``0<&2``): the grammar sees a word."""
+    behind = node.next_sibling or (node.parent.next_sibling if node.parent is not None else None)
+    return behind is not None and behind.type in REDIRECTS and behind.start_byte == node.end_byte
+
+
 def redirect(shell: Shell, node: Node, frame: Frame, into: Redirects) -> None:
     if node.type == "herestring_redirect":
         words = [w for c in node.named_children for w in [shell.expander.word(c, frame)]]

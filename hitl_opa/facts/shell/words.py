@@ -270,7 +270,7 @@ class Expander:
                 return default
             return self._variable(name, frame, False)
         self._shell.nested(node, frame)
-        if not value.known or "$" in rest or "`" in rest:
+        if "$" in rest or "`" in rest or not (value.known or rest[:1] in "%#"):
             return [_Piece(UNKNOWN, True, value.origin)]
         return [_Piece(_hide_braces(transform(value.text, rest)), True, value.origin)]
 

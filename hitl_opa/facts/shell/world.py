@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hitl_opa.facts.holdings import holds_secrets
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.frame import MAX_STREAM, UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import NOWHERE, Word
@@ -74,6 +75,14 @@ class World:
             verb, text, frame.cwd, via=via, traits=tuple(sorted(traits)), glob=word.glob, certain=frame.certain
         )
 
+    def copies(self, word: Word, frame: Frame, via: str) -> None:
+        """A tree is copied as a whole: with the secrets that lie in it."""
+        at = self.ledger.paths.locate(word.text, frame.cwd, glob=word.glob)
+        if at.real and holds_secrets(at.real, self.home):
+            self.ledger.effect(
+                "read", "secret", word.text, via=via, traits=("recursive", *frame.traits), certain=frame.certain
+            )
+
     def read(self, word: Word, frame: Frame, *, via: str, traits: tuple[str, ...] = ()) -> Stream:
         """Reads a file: the effect, and its content where this call wrote it."""
         place = self.path("read", word, frame, via=via, traits=traits)
@@ -94,6 +103,8 @@ class World:
             content = self.files.get(name, UNREAD).plus(content)
         if content.text is not None and len(content.text) > MAX_STREAM:
             content = Stream(None, content.origin)
+        for below in [known for known in self.files if known.startswith(name + "/")]:
+            del self.files[below]  # a folder is written: what lies in it may be another file now
         self.files[name] = content
 
     def came(self, path: str) -> frozenset[str]:

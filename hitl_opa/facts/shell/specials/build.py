@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hitl_opa.facts import names
 from hitl_opa.facts.data import program
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import code
@@ -38,6 +39,8 @@ def make(call: Invocation) -> Stream:
             return code.piped(shell, inner, "make", call.stdin, "make")
         _recipes(call, inner, call.stdin.text, targets, settings, certain=True)
         return UNREAD
+    if not dry:
+        _installs(call, inner, targets, settings)
     kept, call.frame = call.frame, inner
     call.execute(tuple(sorted({*frame.traits, *(("dry-run",) if dry else ())})), " ".join(targets) or "all")
     call.frame = kept
@@ -138,6 +141,40 @@ def _expand(text: str, variables: dict[str, str], target: str, needs: list[str],
     return out.replace("\ue024", "$") if depth == 0 else out
 
 
+def tasks(call: Invocation) -> None:
+    """gradle, sbt: the project's code runs, and a task's name says that it publishes (``:lib:publishToSonatype``)."""
+    for word in call.reading.operands:
+        words = names.parts(word.text.rpartition(":")[2])
+        if words[:1] == ("ci",):
+            words = words[1:]  # "ci-release"
+        then = words[words.index("and") + 1 :] if "and" in words else ()
+        if {*words[:1], *then[:1]} & _PUBLISHING and not {"local", "m2"} & {*words}:
+            call.shell.ledger.effect(
+                "publish", "remote", word.text, place="registry", via=call.via, traits=call.frame.traits
+            )
+
+
+def workspaces(call: Invocation) -> Stream | None:
+    """``yarn workspaces foreach CMD`` and ``yarn workspace NAME CMD``: a command of the package manager's own."""
+    words = call.reading.rest
+    while words and (words[0].text == "foreach" or words[0].text[:1] == "-"):
+        words = words[1:]
+    if words and call.reading.subs[-1:] == ["workspace"]:
+        words = words[1:]
+    if not words or words[0].text in ("list", "info", "focus", "ls"):
+        return npm_run(call)
+    return call.shell.run([Word(call.via), *words], call.frame.within(call.via), call.stdin)
+
+
+def _installs(call: Invocation, frame: Frame, targets: list[str], settings: dict[str, str]) -> None:
+    """``make install PREFIX=/usr/local`` says where it installs to."""
+    if any(target.startswith(("install", "uninstall")) for target in targets):
+        for name in ("DESTDIR", "PREFIX", "prefix", "bindir", "BINDIR", "libdir", "exec_prefix", "INSTALL_ROOT"):
+            if settings.get(name):
+                call.shell.path("write", Word(settings[name]), frame, via="make", traits=("recursive",))
+                return
+
+
 def npm(call: Invocation) -> Stream | None:
     """``pnpm tool`` and ``yarn tool``: what is no command of theirs is a package's program, as with ``npx``."""
     name = call.reading.unknown_sub
@@ -202,6 +239,7 @@ def _fetched(call: Invocation, word: Word, place: str) -> None:
     )
 
 
+_PUBLISHING = frozenset({"publish", "upload", "release", "deploy", "push", "promote", "sonatype"})
 _MODULE = re.compile(r"^[\w-]+(?:\.[\w-]+)+/")
 _PACKAGE = re.compile(r"(?<=.)@[\w.^~*<>=-]*$")  # the version after a package's name
 _ELSEWHERE = re.compile(r"://|^git@|^(?:github|gitlab|bitbucket|gist):|^[\w.-]+/[\w.-]+(?:#.*)?$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hitl_opa.facts.data import Act
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
@@ -48,6 +49,8 @@ def tar(call: Invocation) -> Stream:
     if creates:
         for word in reading.operands:
             place = shell.path("read", word, inner, via="tar", traits=("recursive", *traits))
+            if "--no-recursion" not in flags:
+                shell.copies(word, inner, "tar")
             if place in ("credentials", "env-file", "system-auth"):
                 origin |= {"secret"}
         if archive_word is not None and archive_word.text not in ("-", "/dev/stdout"):
@@ -176,6 +179,13 @@ def chown(call: Invocation) -> Stream | None:
 def _owner(call: Invocation, owner: str) -> None:
     if re.split(r"[:.]", owner, maxsplit=1)[0] in ("root", "0"):
         call.reading.traits.add("elevated")
+
+
+def tags(call: Invocation) -> Stream | None:
+    """exiftool: ``-TAG=value`` writes the files that are named."""
+    if any(word.text[:1] == "-" and "=" in word.text for word in call.args):
+        call.reading.role = Act("operands", verb="write", type="operands")
+    return None
 
 
 def _next(args: list[Word], i: int) -> str:

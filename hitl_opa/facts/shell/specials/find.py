@@ -94,7 +94,7 @@ _EXEC = ("-exec", "-execdir", "-ok", "-okdir")
 
 def find(call: Invocation) -> Stream:
     """Reads below its starting points; ``-delete``, ``-exec`` and ``-fprint`` do more."""
-    shell, frame, args = call.shell, call.frame, call.args
+    shell, frame, args = call.shell, call.frame, _joined(call.args)
     texts = {word.text for word in args}
     starts: list[Word] = []
     i = 0
@@ -204,6 +204,17 @@ def find(call: Invocation) -> Stream:
         else None
     )
     return Stream(listing, origin | {"listing"})
+
+
+def _joined(args: list[Word]) -> list[Word]:
+    """``{ }`` is meant to be ``{}``: what find would hand on as it stands is taken for what was found."""
+    out: list[Word] = []
+    for word in args:
+        if word.text == "}" and out and out[-1].text == "{":
+            out[-1] = Word("{}")
+        else:
+            out.append(word if word.text != "{ }" else Word("{}"))
+    return out
 
 
 def _guarded(call: Invocation, starts: list[Word], wanted: list[str], spared: list[str], depth: str) -> list[Word]:

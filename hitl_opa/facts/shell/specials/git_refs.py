@@ -12,6 +12,7 @@ from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.specials.git import host_of
 from hitl_opa.facts.shell.words import Word
 
+_TAGS = ".git/refs/tags"
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*(?:[-+.]?(?:alpha|beta|rc|dev|pre)[-.]?\d*)?")  # how releases are tagged
 
 
@@ -58,7 +59,7 @@ def push(call: Invocation) -> Stream | None:
         known = UNKNOWN not in name and name != ""
         place = (
             "tag"
-            if kind == "tag" or _VERSION.fullmatch(name)
+            if kind == "tag" or _VERSION.fullmatch(name) or f"{frame.cwd}/{_TAGS}/{name}" in shell.files
             else "protected-branch"
             if kind == "all" or _protected(name, shell.ledger.protected_branches)
             else "branch"
@@ -202,5 +203,7 @@ def tag(call: Invocation) -> Stream | None:
         "-n",
     }:
         verb, traits = "write", (("force", "overwrite") if flags & {"-f", "--force"} else ())
+    if verb == "write":
+        call.shell.wrote(f"{_TAGS}/{call.reading.operands[0].text}", call.frame, UNREAD)
     call.shell.path(verb, Word("." if verb != "write" else ".git"), call.frame, via="git", traits=traits)
     return UNREAD

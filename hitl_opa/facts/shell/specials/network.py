@@ -8,6 +8,7 @@ from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Stream
 from hitl_opa.facts.shell.words import Word
+from hitl_opa.facts.urls import read_url
 
 _DATA = frozenset(
     {
@@ -47,6 +48,8 @@ _THROUGH = frozenset(
         "--doh-url",
     }
 )
+# Elasticsearch, CouchDB, InfluxDB, ClickHouse, ArangoDB, Neo4j, Solr, Qdrant, RabbitMQ: what is deleted there is gone
+_STORES = frozenset({9200, 5984, 8086, 8123, 8529, 7474, 8983, 6333, 15672})
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND"})
 
 
@@ -133,6 +136,8 @@ def curl(call: Invocation) -> Stream:
             shell.ledger.url(verb, word.text, via=call.via, traits=tuple(sorted(mine)), certain=frame.certain)
         else:
             shell.ledger.url(verb, word.text, via=call.via, traits=tuple(sorted(mine)), certain=frame.certain)
+        if method == "DELETE" and read_url(word.text).port in _STORES:
+            shell.ledger.effect("delete", "database", word.text, via=call.via, traits=frame.traits)
         if (call.via == "curl" and flags & {"-O", "--remote-name", "--remote-name-all"}) or (
             call.via in ("wget", "aria2c", "axel") and not outputs and not flags & {"--spider", "-i", "--input-file"}
         ):
@@ -228,6 +233,8 @@ def copy(call: Invocation) -> Stream:
                 in ("credentials", "env-file", "system-auth")
                 or secret
             )
+            if "recursive" in traits and "dry-run" not in traits:
+                shell.copies(word, frame, call.via)
     host = _remote_host(target.text)
     if host:
         tries = "dry-run" in reading.traits

@@ -51,6 +51,17 @@ def killall(call: Invocation) -> Stream:
     return UNREAD
 
 
+def fuser(call: Invocation) -> Stream | None:
+    """Who has files or ports open; ``-k`` stops them: what has a port that everybody may open is one's own."""
+    flags, names = call.reading.flags, [w.text for w in call.reading.operands]
+    if not flags & {"-k", "--kill"}:
+        return None
+    ports = [name.partition("/")[0] for name in names]
+    mine = bool(ports) and all(port.isdigit() and int(port[:6]) >= 1024 for port in ports)
+    _effect(call, "stop", names, "own" if mine else "unknown")
+    return UNREAD
+
+
 def _effect(call: Invocation, verb: str, targets: list[str], place: str, *traits: str) -> None:
     call.shell.ledger.effect(
         verb,
