@@ -6,34 +6,47 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from hitl_opa.audit import files
+from hitl_opa.audit.notes import MAX_NOTE
 from hitl_opa.errors import AuditError
 
 FILE = "checkpoints.jsonl"
 _TIMEOUT = 30.0
+_LONGEST = 6 * MAX_NOTE  # bytes of a line: as long as JSON may write a note
 
 
 class Anchor(Protocol):
-    """A place that keeps signed checkpoints (the text of the notes). Both raise AuditError."""
+    """A place that keeps signed checkpoints (the text of the notes)."""
 
     @property
     def name(self) -> str:
         """What the place is called, where it is remembered what it has got."""
 
     def put(self, notes: list[str]) -> None:
-        """Keep these; on return they are kept."""
+        """Keep these; on return they are kept. Raises AuditError."""
 
-    def notes(self) -> list[str]:
-        """All that it keeps, oldest first; none where it cannot be read back."""
+    def read(self) -> Kept | None:
+        """All that it keeps, oldest first; None where that cannot be read back by us at all."""
+
+
+class Kept(NamedTuple):
+    """The notes that were found in a place, and what is wrong with it, a sentence each."""
+
+    notes: list[str]
+    problems: Sequence[str] = ()
 
 
 class _Line(msgspec.Struct, frozen=True):
     checkpoint: str
+
+
+_decoder = msgspec.json.Decoder(_Line)
 
 
 class FileAnchor:
@@ -51,7 +64,9 @@ class FileAnchor:
         data = b"".join(msgspec.json.encode(_Line(note)) + b"\n" for note in notes)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            if self._cut():
+                data = b"\n" + data
+            descriptor = files.regular(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
                 if os.write(descriptor, data) != len(data):  # whoever reads it sees a cut line, and says so
                     raise OSError("only a part could be written")
@@ -61,11 +76,23 @@ class FileAnchor:
         except OSError as error:
             raise AuditError(f"anchor {self._path}: {error.strerror or error}") from error
 
-    def notes(self) -> list[str]:
+    def read(self) -> Kept:
         try:
-            return read_notes(self._path.read_bytes().splitlines(), str(self._path))
+            with os.fdopen(files.regular(self._path), "rb") as file:
+                return read_notes(files.lines(file, _LONGEST), self.name)
+        except FileNotFoundError:
+            return Kept([])  # before the first checkpoint there is none; what it should have is known elsewhere
         except OSError as error:
-            raise AuditError(f"anchor {self._path}: {error.strerror or error}") from error
+            return Kept([], (f"{self.name}: {error.strerror or error}",))
+
+    def _cut(self) -> bool:
+        """Whether the last line was not written to its end: the next one must not become a part of it."""
+        try:
+            with os.fdopen(files.regular(self._path), "rb") as file:
+                file.seek(-1, os.SEEK_END)
+                return file.read() != b"\n"
+        except OSError:  # there is none, it is empty, or it may only be written
+            return False
 
 
 class GitAnchor:
@@ -90,11 +117,15 @@ class GitAnchor:
         if self._push:
             self._git("push", "--quiet")
 
-    def notes(self) -> list[str]:
-        shown = self._git(
-            "log", "--all", "--reverse", "--patch", "--format=", "--no-color", "--no-ext-diff", "--", FILE
-        )
-        return read_notes((line[1:] for line in shown.splitlines() if line.startswith(b"+{")), self.name)
+    def read(self) -> Kept:
+        # as text, whatever the repository's attributes and settings say of that file, and of the commits as they are
+        show = ("log", "--all", "--reverse", "--patch", "--format=", "--no-color", "--text", "--no-textconv")
+        try:
+            shown = self._git("--no-replace-objects", *show, "--no-ext-diff", "--unified=0", "--", FILE)
+        except AuditError as error:
+            return Kept([], (str(error),))
+        added = (line[1:] for line in shown.split(b"\n") if line.startswith(b"+") and not line.startswith(b"+++ "))
+        return read_notes(added, self.name)
 
     def _git(self, *arguments: str) -> bytes:
         try:
@@ -104,7 +135,9 @@ class GitAnchor:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise AuditError(f"anchor {self.name}: git: {error}") from error
         if done.returncode:
-            raise AuditError(f"anchor {self.name}: git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+            raise AuditError(
+                f"anchor {self.name}: git {' '.join(arguments[:2])}: {done.stderr.decode(errors='replace').strip()}"
+            )
         return done.stdout
 
 
@@ -130,8 +163,8 @@ class WebhookAnchor:
         except (OSError, ValueError) as error:  # HTTPError and URLError among them
             raise AuditError(f"anchor {self._url}: {error}") from error
 
-    def notes(self) -> list[str]:
-        return []
+    def read(self) -> None:
+        return None
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -141,9 +174,16 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def read_notes(lines: Iterable[bytes], where: str) -> list[str]:
-    """The notes in lines of an anchor's file. Raises AuditError."""
-    try:
-        return [msgspec.json.decode(line, type=_Line).checkpoint for line in lines if line.strip()]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise AuditError(f"anchor {where}: a line in it is no checkpoint: {error}") from None
+def read_notes(lines: Iterable[bytes], where: str) -> Kept:
+    """The notes in lines of an anchor's file."""
+    notes, wrong, first = [], 0, ""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            notes.append(_decoder.decode(line).checkpoint)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            wrong += 1
+            first = first or f"{where}: line {number} is no checkpoint: {error}"
+    more = f" (and {wrong - 1} more)" if wrong > 1 else ""
+    return Kept(notes, (f"{first}{more}",) if wrong else ())

@@ -20,22 +20,24 @@ from typing import Any, NamedTuple
 import msgspec
 
 from hitl_opa.audit.checkpoint import Checkpoint
-from hitl_opa.audit.leaf import Kind, commitment
+from hitl_opa.audit.leaf import MALFORMED, Kind, commits
 from hitl_opa.audit.merkle import Tree, leaf_hash
 from hitl_opa.audit.report import Damage, Problem, Report, StreamHead
 from hitl_opa.audit.spans import Spans
 
 _NONE: dict[str, list[tuple[int, int]]] = {}
+_MOVED = {Damage.REORDERED, Damage.INSERTED}
 
 
 class Row(NamedTuple):
-    """A stored record as raw values; after tampering they may be anything."""
+    """A stored record as raw values; after tampering they may be anything. ``id``: None where it came without one."""
 
     seq: Any
     leaf: Any
     tree: Any
     salt: Any
     payload: Any
+    id: int | None = None
 
 
 class Claim(NamedTuple):
@@ -62,6 +64,8 @@ class Check:
         self._proven = 0  # the largest size that one agreed with
         self._tree: Tree | None = Tree()  # the tree before the next record, None where that is not known
         self._next = 0
+        self._id = 0  # of the row before
+        self._rows: list[tuple[int, int, str]] = []  # those whose id is not what it should be
         self._records = 0
         self._problems: list[Problem] = []
         self._gaps: list[tuple[int, int]] = []
@@ -90,6 +94,7 @@ class Check:
             self._gaps.append((self._next, row.seq - 1))
             self._tree = None
         self._next = row.seq + 1
+        self._row(row)
         leaf, stored = _bytes(row.leaf), _tree(row.tree)
         claim = _claim(leaf)
         if leaf is None or claim is None:
@@ -130,6 +135,9 @@ class Check:
             self._shifted_to_the_end(*self._shift)
         for first, last in self._gaps:
             self._say(Damage.DROPPED, first, f"missing; record {last + 1} cannot be checked in full without", last)
+        for first, last, message in self._rows:
+            if not any(p.names(first) or p.names(last) for p in self._problems if p.damage in _MOVED):
+                self._say(Damage.REORDERED, first, message, last)
         expected = max(size or 0, self._signed[-1].size if self._signed else 0)
         if expected > self._next:
             how = (
@@ -160,6 +168,16 @@ class Check:
                 self._say(Damage.REORDERED, seq, "it stands behind records that follow it")
                 return
         self._say(Damage.INSERTED, seq, "another record has its place")
+
+    def _row(self, row: Row) -> None:
+        """Whoever reads the record reads rows by id, from 1 on: they must come in the order of the stream."""
+        if row.id is None:
+            return
+        if row.id < 1:
+            self._rows.append((row.seq, row.seq, "its row has a number below 1: nobody who reads the record sees it"))
+        elif row.id <= self._id:
+            self._rows.append((row.seq - 1, row.seq, "their rows are read in another order than they were written"))
+        self._id = max(row.id, 0)
 
     def _place(self, seq: int, claim: Claim) -> None:
         if claim.stream != self.stream:
@@ -235,7 +253,7 @@ class Check:
         salt, payload = _bytes(row.salt), _bytes(row.payload)
         if salt is None or payload is None:
             self._say(Damage.PAYLOAD, row.seq, "half of its payload and salt is missing")
-        elif commitment(salt, payload) != claim.commitment:
+        elif not commits(claim.commitment, salt, payload):
             self._say(Damage.PAYLOAD, row.seq, "its payload is not the one it commits to")
 
     def _say(self, damage: Damage, seq: int, message: str, last: int | None = None) -> None:
@@ -282,6 +300,6 @@ def _claim(leaf: bytes | None) -> Claim | None:
             ours.get("commitment", ""),
             msgspec.convert(erased, dict[str, list[tuple[int, int]]]) if erased else _NONE,
         )
-    except (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError):
+    except MALFORMED:
         return None
     return claim if [type(part) for part in claim[:4]] == [str, int, str, str] else None

@@ -18,6 +18,11 @@ class Examination:
         self._checks: dict[str, Check] = {}
         self._reports: dict[str, Report] = {}
 
+    @property
+    def signed(self) -> bool:
+        """Whether there is any checkpoint that a known key signed."""
+        return bool(self._witness.streams)
+
     def check(self, stream: str) -> Check:
         """The walk over this stream."""
         if stream not in self._checks:

@@ -6,13 +6,16 @@ import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from hitl_opa.audit import files
 from hitl_opa.audit.notes import Signer, Verifier
 from hitl_opa.errors import AuditError
 
 VERSION = 1
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -20,8 +23,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     public: str
     private: str = ""
-    created: datetime
-    signs_until: datetime | None = None
+    created: Moment
+    signs_until: Moment | None = None
 
     def signs(self, now: datetime) -> bool:
         return bool(self.private) and (self.signs_until is None or now < self.signs_until)
@@ -52,7 +55,7 @@ class Keys:
         """The keys in this file. Raises AuditError where there are none or others may read them."""
         try:
             mode = path.stat().st_mode
-            data = path.read_bytes()
+            data = files.read(path)
         except OSError as error:
             raise AuditError(
                 f"audit keys {path}: {error.strerror or error}; make them with hitl-opa audit key new"
@@ -61,13 +64,14 @@ class Keys:
             raise AuditError(f"audit keys {path} may be read by others: chmod 600, then rotate them")
         try:
             found = msgspec.json.decode(data, type=_File)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise AuditError(f"audit keys {path} are no file of keys: {error}") from None
         if found.version != VERSION or not found.keys:
             raise AuditError(f"audit keys {path}: version {found.version} with {len(found.keys)} keys is not ours")
         keys = cls(path, found.keys)
-        keys.verifiers()  # a damaged key is found now, not at the first signature
-        keys.signers()
+        for key, public in zip(found.keys, keys.verifiers(), strict=True):  # damage is found now, not on signing
+            if key.private and Signer.parse(key.private).verifier != public:
+                raise AuditError(f"audit keys {path}: the public key {public} was changed, it is not the private one's")
         return keys
 
     def rotate(self, overlap: timedelta, now: datetime | None = None) -> Keys:

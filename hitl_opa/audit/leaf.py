@@ -23,6 +23,9 @@ from hitl_opa.audit.canonical import canonical, canonical_clean, unescaped
 from hitl_opa.model import Decision, Document
 
 LEAF_VERSION = 1
+SALT_BYTES = 32
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a leaf raises that somebody made something else of."""
 UNNAMED = "agent"  # what an agent is called that neither settings nor a principal name
 DECISION_PATH = "hitl/main/decision"
 
@@ -182,6 +185,11 @@ def _second(seconds: int) -> str:
 
 def commitment(salt: bytes, payload: bytes) -> str:
     return sha256(salt + payload).hexdigest()
+
+
+def commits(promised: str, salt: bytes, payload: bytes) -> bool:
+    """Whether a leaf's commitment is to this payload; a salt of another length could have swallowed a part of it."""
+    return len(salt) == SALT_BYTES and commitment(salt, payload) == promised
 
 
 def seal(event: Event, *, salt: bytes, redact: Redact | None, suspect: Suspect | None = None) -> Sealed:

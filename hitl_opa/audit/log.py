@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hitl_opa.audit import checkpoints
 from hitl_opa.audit.filter import Filter
-from hitl_opa.audit.leaf import Event, Receipt, Record, Redact, Sealed, Suspect, seal
+from hitl_opa.audit.leaf import SALT_BYTES, Event, Receipt, Record, Redact, Sealed, Suspect, seal
 from hitl_opa.audit.report import Report, StreamHead
 from hitl_opa.audit.stream import Stream
 from hitl_opa.database import MEMORY, Cursor, open_database
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from hitl_opa.audit.notes import Verifier
     from hitl_opa.audit.proofs import Prover
     from hitl_opa.audit.reader import Reader
-
-_SALT_BYTES = 32
 
 
 Observer = Callable[[dict[str, Any]], None]
@@ -170,7 +168,7 @@ class AuditLog:
         if self._readonly:
             raise AuditError(f"audit log {self.path} was opened to be read")
         try:
-            return seal(event, salt=os.urandom(_SALT_BYTES), redact=self._redact, suspect=self._suspect)
+            return seal(event, salt=os.urandom(SALT_BYTES), redact=self._redact, suspect=self._suspect)
         except Exception as error:
             # A redactor that fails must not let the event through as it is
             raise AuditError(f"the event was not recorded, it could not be redacted and encoded: {error!r}") from error
@@ -292,6 +290,10 @@ class AuditLog:
     def unanchored(self, anchor: str) -> list[tuple[str, int, str]]:
         """Stream, size and signed note of the checkpoints that this anchor has not got."""
         return checkpoints.unanchored(self._select, anchor)
+
+    def handed_on(self, anchor: str) -> dict[str, int]:
+        """How many records of each stream this anchor has got checkpoints for, as far as the database says."""
+        return checkpoints.handed_on(self._select, anchor)
 
     def anchored(self, anchor: str, sizes: Mapping[str, int]) -> None:
         """Remember that this anchor has got the checkpoints of each stream up to this size."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from hitl_opa.audit.checkpoint import Checkpoint, open_checkpoint
-from hitl_opa.audit.leaf import commitment
+from hitl_opa.audit.leaf import MALFORMED, commits
 from hitl_opa.audit.merkle import (
     At,
     Tree,
@@ -146,15 +146,19 @@ def check(proof: Proof, keys: Sequence[Verifier]) -> Proven:
         return Proven(signed, older, -1, None, None)
     if not verify_inclusion(leaf_hash(proof.leaf.encode()), proof.seq, signed.size, path, signed.root):
         raise AuditError(f"the leaf is not record {proof.seq} of the signed tree of {signed.size} records")
-    leaf = msgspec.json.decode(proof.leaf)  # it is in the tree, so it was a record's
-    promised = leaf["hitl"].get("commitment", "")
-    if leaf["hitl"]["stream"] != signed.stream or leaf["hitl"]["seq"] != proof.seq:
+    try:
+        leaf = msgspec.json.decode(proof.leaf, type=dict[str, Any])
+        ours = leaf["hitl"]
+        promised, place = ours.get("commitment", ""), (ours["stream"], ours["seq"])
+    except MALFORMED as error:
+        raise AuditError("what is in the signed tree there is no record") from error
+    if place != (signed.stream, proof.seq):
         raise AuditError("the leaf names another place than the proof")
     if (proof.payload is None) != (proof.salt is None):
         raise AuditError("half of payload and salt is missing")
     if proof.payload is None or proof.salt is None:
         return Proven(signed, None, proof.seq, leaf, None)
-    if not promised or commitment(_bytes(proof.salt), proof.payload.encode()) != promised:
+    if not promised or not commits(promised, _bytes(proof.salt), proof.payload.encode()):
         raise AuditError("the payload is not the one that the leaf commits to")
     return Proven(signed, None, proof.seq, leaf, msgspec.json.decode(proof.payload))
 

@@ -13,7 +13,7 @@ from hitl_opa.audit import checkpoints
 from hitl_opa.audit.check import Check, Row
 from hitl_opa.audit.examination import Examination
 from hitl_opa.audit.filter import Filter
-from hitl_opa.audit.leaf import Record
+from hitl_opa.audit.leaf import MALFORMED, Record
 from hitl_opa.audit.notes import Verifier
 from hitl_opa.audit.report import Damage, Problem, Report
 from hitl_opa.audit.witness import Witness
@@ -24,8 +24,6 @@ _POLL_SECONDS = 0.2
 
 Select = Callable[..., list[tuple[Any, ...]]]
 """Runs a query in a transaction of its own and returns all rows; text may come as str or bytes."""
-
-_MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class Reader:
@@ -91,36 +89,40 @@ class Reader:
         try:
             found = Examination(Witness([*checkpoints.notes(self._select), *anchored], keys))
             for key, name in self._select("SELECT id, stream FROM audit_stream ORDER BY id"):
-                found.finish(_text(name), self._walk(key, found.check(_text(name))))
+                check = found.check(_text(name))
+                size = self._walk(key, check)
+                if not isinstance(size, int):
+                    problems.append(_no_count(check.stream, size))
+                found.finish(check.stream, size if isinstance(size, int) else None)
             problems += self._strays()
         except AuditError as error:
             problems.append(Problem(damage=Damage.DATABASE, message=f"reading stopped early: {error}"))
         return found.report(problems)
 
-    def _walk(self, key: int, check: Check) -> int:
-        """Feed the whole stream to its check; how long the stream should be."""
-        last: Any = float("-inf")
+    def _walk(self, key: int, check: Check) -> Any:
+        """Feed the whole stream to its check; how long the stream should be, as it stands there."""
+        last: tuple[Any, Any] = float("-inf"), 0
         while True:
             rows = self._select(
-                "SELECT seq, leaf, tree, salt, payload FROM audit_leaf "
-                "WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
-                (key, last, _PAGE),
+                "SELECT seq, leaf, tree, salt, payload, id FROM audit_leaf "
+                "WHERE stream = ? AND (seq, id) > (?, ?) ORDER BY seq, id LIMIT ?",
+                (key, *last, _PAGE),
             )
             for row in rows:
                 check.feed(Row(*row))
             if rows:
-                last = rows[-1][0]
+                last = rows[-1][0], rows[-1][5]
                 continue
             # In one query: a record appended since the last page is one to go on with, not one too many
             found = self._select(
-                "SELECT size, EXISTS (SELECT 1 FROM audit_leaf WHERE stream = ? AND seq > ?) "
+                "SELECT size, EXISTS (SELECT 1 FROM audit_leaf WHERE stream = ? AND (seq, id) > (?, ?)) "
                 "FROM audit_stream WHERE id = ?",
-                (key, last, key),
+                (key, *last, key),
             )
             if not found:
                 raise AuditError(f"stream {check.stream} was removed while it was being read")
             if not found[0][1]:
-                return int(found[0][0])
+                return found[0][0]
 
     def _strays(self) -> list[Problem]:
         strays = self._select(
@@ -159,20 +161,25 @@ class Reader:
         try:
             plain = None if payload is None else msgspec.json.decode(payload)
             return Record(id=key, stream=fields["hitl"]["stream"], seq=seq, leaf=fields, payload=plain)
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise self._no_record(key) from error
 
     def _leaf(self, row: tuple[Any, ...], only: Filter) -> dict[str, Any] | None:
         try:
             fields: dict[str, Any] = msgspec.json.decode(row[3])
             return fields if only.matches(fields) else None
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise self._no_record(row[0]) from error
 
     def _no_record(self, key: int) -> AuditError:
         return AuditError(
             f"audit log {self._path}: row {key} is no record; run `hitl-opa audit verify` to see what was changed"
         )
+
+
+def _no_count(stream: str, size: Any) -> Problem:
+    message = f"its number of records was changed to {_text(size)[:20]!r}; what is missing from its end may not show"
+    return Problem(damage=Damage.DATABASE, stream=stream, message=message)
 
 
 def _text(value: Any) -> str:

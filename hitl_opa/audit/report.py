@@ -20,6 +20,8 @@ class Damage(StrEnum):
     TREE = "tree"  # the tree stored after it is not the one that was written
     REWRITTEN = "rewritten"  # its tree is not the one that a checkpoint was signed for
     FORGED = "forged"  # a checkpoint that no known key signed
+    UNSIGNED = "unsigned"  # no checkpoint vouches for any of an export
+    ANCHOR = "anchor"  # a place that keeps checkpoints lost some, or cannot be read
     UNREADABLE = "unreadable"  # it cannot be read as a record at all
     DATABASE = "database"  # the file itself is damaged, or its schema was changed
 
@@ -59,7 +61,8 @@ class StreamHead(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What verifying found. ``erased`` counts records whose payload was erased, which is no damage.
 
-    ``unchecked`` counts checkpoints that were passed over, as no key to check them with is known.
+    ``unchecked`` counts checkpoints that were passed over, as no key to check them with is known; ``anchored``
+    those that anchors keep.
     """
 
     records: int
@@ -67,6 +70,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     streams: list[StreamHead]
     problems: list[Problem]
     unchecked: int = 0
+    anchored: int = 0
+
+    @property
+    def unsigned(self) -> int:
+        """How many records no checkpoint vouches for."""
+        return sum(max(head.size - head.signed, 0) for head in self.streams)
 
     @property
     def ok(self) -> bool:

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from hitl_opa.audit import Event, Kind
+from hitl_opa.audit import Damage, Event, Kind
 from hitl_opa.cli.output import emit, say, working
-from hitl_opa.cli.record import known_keys, known_notes, open_to_write, place
+from hitl_opa.cli.record import open_to_write, place, trust
 from hitl_opa.config import Checkpoints, Config, load_config
 from hitl_opa.database import MEMORY
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard.opening import open_audit
-from hitl_opa.terminal.text import Span
+from hitl_opa.terminal.text import Span, spans
 
 
 @click.group(short_help="Make, list and rotate the keys that sign the record.")
@@ -109,8 +109,8 @@ def checkpoint(as_json: bool, **place: Any) -> None:
         if log.notary is None:
             raise ConfigError("these settings sign nothing: set `checkpoints: {}` in hitl.yaml")
         with working("Checking the record"):
-            report = log.verify(known_keys(place["config"]), known_notes(place["config"]))
-        changed = {problem.stream for problem in report.problems}
+            report = trust(place["config"]).verify(log)
+        changed = {problem.stream for problem in report.problems if problem.damage is not Damage.ANCHOR}
         heads = [] if "" in changed else [h for h in report.streams if h.signed < h.size and h.stream not in changed]
         signed = log.notarise(heads)
         anchored = log.notary.publish(log)
@@ -119,7 +119,7 @@ def checkpoint(as_json: bool, **place: Any) -> None:
     else:
         say(Span("signed", "green"), f"  {signed} stream(s), {anchored} checkpoint(s) handed to anchors")
         for problem in report.problems:
-            say(Span("! ", "danger"), str(problem), indent=2)
+            say(Span("! ", "danger"), *spans(str(problem)), indent=2)
     if report.problems:
         sys.exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import click
 import msgspec
 
 from hitl_opa.audit import Report
+from hitl_opa.audit.files import lines
 from hitl_opa.audit.notes import Verifier
 from hitl_opa.cli.output import emit, say, working
-from hitl_opa.cli.record import known_keys, known_notes, open_record, place
+from hitl_opa.cli.record import open_record, place, trust
 from hitl_opa.errors import AuditError, ConfigError
 from hitl_opa.terminal.text import Span, spans
 
+LONGEST = 1 << 28  # bytes of a line of an export
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option("--key", "keys", multiple=True, type=_FILE, help="Public keys.  [default: the settings']")
 
@@ -48,20 +51,19 @@ def verify(
     where a checkpoint was signed for them (`audit key new`), and where the checkpoints may have been cut off
     too, where an anchor keeps them.
     """
-    known = known_keys(place["config"], keys)
     if proof is not None:
-        _proofs(proof, known, as_json)
+        _proofs(proof, trust(place["config"], keys).keys, as_json)
         return
-    from hitl_opa.audit import verify as verify_lines
-
-    notes = known_notes(place["config"], anchors)
+    known = trust(place["config"], keys, anchors)
     with working("Checking the record"):
         if export is None:
             with open_record(**place) as log:
-                report = log.verify(known, notes)
+                report = known.verify(log)
         else:
-            with export.open("rb") as lines:
-                report = verify_lines(lines, known, notes)
+            with export.open("rb") as file:
+                report = known.verify_export(lines(file, LONGEST))
+    if report.ok and not report.records:  # an emptied one must not look like a yes
+        raise AuditError(f"{export or 'the record'} holds no record: nothing was checked")
     if as_json:
         emit({"ok": report.ok, **msgspec.to_builtins(report)})
     else:
@@ -87,7 +89,8 @@ def prove(
     if (which is None) == (extends is None):
         raise ConfigError("give the ID of a call or decision, or --extends with a checkpoint")
     with open_record(**place) as log, working("Reading the record"):
-        prover = log.prover(known_keys(place["config"], keys), known_notes(place["config"]))
+        known = trust(place["config"], keys)
+        prover = log.prover(known.keys, known.notes())
         if which is not None:
             found: list[Any] = [prover.inclusion(record) for record in log.about(which)]
         else:
@@ -115,15 +118,19 @@ def show_report(report: Report) -> None:
     if report.erased:
         say(f"{report.erased} payload(s) were erased; what they were stays proven", indent=2)
     signed = sum(head.signed for head in report.streams)
+    kept = f"; anchors keep {report.anchored} checkpoint(s)" if report.anchored else ""
     if report.unchecked:
         say(f"{report.unchecked} checkpoint(s) not looked at: no public key is known (--key)", indent=2)
     elif signed:
-        say(f"{signed} of them are signed for", indent=2)
+        say(f"{signed} of them are signed for{kept}", indent=2)
+    if report.unsigned and not report.unchecked:
+        said = "signed for by nobody: who may write the file could have changed or added them"
+        say(Span(f"{report.unsigned} {said}", "yellow"), indent=2)
     for head in report.streams:
         say(f"root of {head.size} records: {head.root or 'lost'}", indent=2)
 
 
-def _proofs(path: Path, keys: list[Verifier], as_json: bool) -> None:
+def _proofs(path: Path, keys: Sequence[Verifier], as_json: bool) -> None:
     from hitl_opa.audit.proofs import check, read_proofs
 
     if not keys:
@@ -163,4 +170,7 @@ def _newest(path: Path | None) -> list[str]:
     data = path.read_bytes() if path else b""
     if not data.startswith(b"{"):
         return [data.decode(errors="replace")]
-    return list({note.partition("\n")[0]: note for note in read_notes(data.splitlines(), str(path))}.values())
+    notes, problems = read_notes(data.splitlines(), str(path))
+    if problems:
+        raise AuditError(problems[0])
+    return list({note.partition("\n")[0]: note for note in notes}.values())

@@ -180,7 +180,7 @@ def record(config: Config) -> Iterator[Check]:
     else:
         try:
             with AuditLog.open(config.record, readonly=True) as log:
-                report = log.verify(*open_trust(config))
+                report = open_trust(config).verify(log)
         except HitlError as error:
             yield _fail("record", str(error), "restore it from a backup, or move it away")
             return

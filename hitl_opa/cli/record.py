@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hitl_opa.audit import AuditLog, Filter
-from hitl_opa.audit.notes import Verifier
 from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.config import Config, load_config
 from hitl_opa.database import MEMORY, is_postgres
 from hitl_opa.errors import AuditError, ConfigError
 from hitl_opa.guard.opening import open_anchors, open_audit, open_trust
+
+if TYPE_CHECKING:
+    from hitl_opa.audit.anchors import Anchor
+    from hitl_opa.audit.notes import Verifier
+    from hitl_opa.audit.trust import Trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,8 +100,20 @@ def open_to_write(config: Path | None = None, db: str | None = None) -> AuditLog
     return open_audit(settings)
 
 
-def known_keys(config: Path | None = None, files: Sequence[Path] = ()) -> list[Verifier]:
-    """The public keys in ``files``, or else those of the settings; none where there are none."""
+def trust(config: Path | None = None, keys: Sequence[Path] = (), anchors: Sequence[Path] = ()) -> Trust:
+    """What the record is held against: ``keys`` (files), ``anchors`` (files, git repositories), or else the settings'.
+
+    Raises ConfigError and AuditError.
+    """
+    from hitl_opa.audit.trust import Trust
+
+    return Trust(
+        _keys(keys) if keys else open_trust(load_config(config)).keys,
+        _anchors(anchors) if anchors else open_anchors(load_config(config)),
+    )
+
+
+def _keys(files: Sequence[Path]) -> list[Verifier]:
     from hitl_opa.audit.keys import read_verifiers
 
     found = []
@@ -106,24 +122,21 @@ def known_keys(config: Path | None = None, files: Sequence[Path] = ()) -> list[V
         if not keys:  # without keys nothing signed would be looked at, and that must not look like a yes
             raise ConfigError(f"{file} holds no public key")
         found += keys
-    if files:
-        return found
-    return open_trust(load_config(config))[0]
+    return found
 
 
-def known_notes(config: Path | None = None, places: Sequence[Path] = ()) -> list[str]:
-    """The checkpoints that ``places`` (files, git repositories) keep, or else the settings' anchors."""
+def _anchors(places: Sequence[Path]) -> list[Anchor]:
     from hitl_opa.audit.anchors import FileAnchor, GitAnchor
 
-    found: list[str] = []
+    found: list[Anchor] = []
     for path in places:
-        notes = (GitAnchor(path) if path.is_dir() else FileAnchor(path)).notes()
-        if not notes:
-            raise ConfigError(f"{path} holds no checkpoint: nothing would be held against it")
-        found += notes
-    if places:
-        return found
-    return [note for anchor in open_anchors(load_config(config)) for note in anchor.notes()]
+        anchor = GitAnchor(path.absolute()) if path.is_dir() else FileAnchor(path.absolute())
+        kept = anchor.read()
+        if not kept.notes:
+            said = f": {kept.problems[0]}" if kept.problems else ": nothing would be held against it"
+            raise ConfigError(f"{path} holds no checkpoint{said}")
+        found.append(anchor)
+    return found
 
 
 def _read(file: Path) -> bytes:

@@ -57,7 +57,7 @@ def report(
             config=settings,
             since=_utc(since, "since"),
             until=_utc(until, "until"),
-            report=None if no_verify else log.verify(*open_trust(settings)),
+            report=None if no_verify else open_trust(settings).verify(log),
         )
     if not found.measures.calls:
         raise ConfigError(

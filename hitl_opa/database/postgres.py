@@ -49,6 +49,31 @@ _ADVICE = {
 }
 
 
+_SCHEMA = "(SELECT relnamespace FROM pg_class WHERE oid = to_regclass('audit_leaf'))"
+_OURS = f"(SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = {_SCHEMA})"  # noqa: S608  constants
+_LEAF = "to_regclass('audit_leaf')"
+_CHANGES = (  # what reading and writing the record trust: what was changed, and who to ask
+    ("a trigger was added to it", f"SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid IN {_OURS}"),  # noqa: S608
+    ("a rule was added to it", f"SELECT rulename FROM pg_rewrite WHERE ev_class IN {_OURS}"),  # noqa: S608
+    ("row security hides a part of it", f"SELECT relname FROM pg_class WHERE relrowsecurity AND oid IN {_OURS}"),  # noqa: S608
+    (
+        "this is no table any more",
+        "SELECT name FROM unnest(ARRAY['audit_leaf', 'audit_stream', 'audit_checkpoint', 'audit_anchored']) name "  # noqa: S608
+        f"WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(name) AND oid IN {_OURS})",
+    ),
+    (
+        "this column of audit_leaf may be empty now",
+        f"SELECT attname FROM pg_attribute WHERE attrelid = {_LEAF} AND NOT attnotnull "  # noqa: S608
+        "AND attname IN ('id', 'stream', 'seq', 'leaf', 'tree')",
+    ),
+    (
+        "nothing keeps two records from one place now",
+        f"SELECT 'audit_leaf' WHERE NOT EXISTS (SELECT FROM pg_index WHERE indrelid = {_LEAF} "  # noqa: S608
+        "AND indisunique AND indisvalid AND indpred IS NULL AND indnkeyatts = 2)",
+    ),
+)
+
+
 class Postgres:
     """A PostgreSQL database. ``url`` is libpq's; what it leaves out (password …) libpq looks for by itself."""
 
@@ -144,14 +169,7 @@ class Postgres:
         return False
 
     def damage(self, timeout: float) -> list[str]:
-        ours = "(to_regclass('audit_leaf'), to_regclass('audit_stream'))"
-        found = []
-        for kind, query in (
-            ("trigger", f"SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid IN {ours}"),  # noqa: S608
-            ("rule", f"SELECT rulename FROM pg_rewrite WHERE ev_class IN {ours}"),  # noqa: S608
-        ):
-            found += [f"a {kind} was added to it: {name}" for (name,) in self.select(query, (), timeout)]
-        return found
+        return [f"{said}: {name}" for said, query in _CHANGES for (name,) in self.select(query, (), timeout)]
 
     def explain(self, error: BaseException) -> AuditError:
         state = getattr(error, "sqlstate", None) or ""

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hitl_opa.database import schema
+from hitl_opa.database import schema, shape
 from hitl_opa.database.database import MEMORY, Cursor
 from hitl_opa.errors import AuditBusy, AuditError
 
 APPLICATION_ID = 0x4869744C  # "HitL"
 PAUSE = 0.0005  # seconds between two looks at the write lock: about one commit of whoever has it
-_TABLES = frozenset({"audit_leaf", "audit_stream"})
 
 _ADVICE = {
     "SQLITE_NOTADB": "is not a SQLite database; move it away or name another audit file",
@@ -138,13 +137,13 @@ class Sqlite:
 
     def damage(self, timeout: float) -> list[str]:
         said = [_text(row[0]) for row in self.select("PRAGMA integrity_check(20)", (), timeout)]
-        triggers = self.select(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_leaf', 'audit_stream')",
-            (),
-            timeout,
-        )
-        found = [line for line in said if line != "ok"]
-        return found + [f"a trigger was added to it: {_text(name)}" for (name,) in triggers]
+        connection = self._reader(timeout)
+        try:
+            return [line for line in said if line != "ok"] + shape.changes(connection)
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        finally:
+            connection.close()
 
     def explain(self, error: BaseException) -> AuditError:
         name = getattr(error, "sqlite_errorname", "") or ""
@@ -199,8 +198,10 @@ class Sqlite:
         tables = {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if application == 0 and not tables:
             return 0
-        if application != APPLICATION_ID or not tables >= _TABLES:
-            raise AuditError(f"audit log {self.name} is another program's database; name another audit file")
+        missing = sorted({"audit_leaf", "audit_stream"} - tables if version < 2 else shape.TABLES - tables)
+        if application != APPLICATION_ID or missing:
+            without = f", or its tables were removed ({', '.join(missing)}): restore a backup" if missing else ""
+            raise AuditError(f"audit log {self.name} is another program's database; name another audit file{without}")
         if not 1 <= version <= schema.HEAD:
             raise schema.too_new(f"audit log {self.name}", version)
         return int(version)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hitl_opa.approvals.standings import Standings
     from hitl_opa.audit.anchors import Anchor
     from hitl_opa.audit.notary import Notary
-    from hitl_opa.audit.notes import Verifier
+    from hitl_opa.audit.trust import Trust
     from hitl_opa.guard.guard import Guard
     from hitl_opa.model import Engine
 
@@ -98,14 +98,15 @@ def open_anchors(config: Config) -> list[Anchor]:
     return found
 
 
-def open_trust(config: Config) -> tuple[list[Verifier], list[str]]:
-    """What the record is held against: the public keys and the anchors' checkpoints. Raises AuditError."""
+def open_trust(config: Config) -> Trust:
+    """What the record is held against: the public keys and the anchors of the settings. Raises AuditError."""
+    from hitl_opa.audit.trust import Trust
+
     if config.checkpoints is None:
-        return [], []
+        return Trust()
     from hitl_opa.audit.keys import Keys
 
-    keys = Keys.load(config.path(config.checkpoints.keys)).verifiers()
-    return keys, [note for anchor in open_anchors(config) for note in anchor.notes()]
+    return Trust(Keys.load(config.path(config.checkpoints.keys)).verifiers(), open_anchors(config))
 
 
 def open_approvals(config: Config, audit: AuditLog, guard: Callable[[], Guard] | None = None) -> Approvals:

@@ -115,7 +115,7 @@ def test_an_export_verifies_alone(path: Path, log: AuditLog, event: Make) -> Non
     assert not verify(lines[:5] + lines[6:]).ok
     assert not verify([*lines[:4], lines[5], lines[4], *lines[6:]]).ok
     assert not verify([*lines, lines[3]]).ok
-    assert "line 41 is no exported record" in str(verify([*lines, "{}"]).problems[0])
+    assert "line 41: no exported record" in str(verify([*lines, "{}"]).problems[0])
 
 
 def test_an_event_joins_a_transaction_of_another_connection(path: Path, log: AuditLog, event: Make) -> None:

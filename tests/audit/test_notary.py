@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hitl_opa.audit import AuditLog, Event
+from hitl_opa.audit.anchors import Kept
 from hitl_opa.audit.checkpoint import open_checkpoint
 from hitl_opa.audit.keys import Keys
 from hitl_opa.audit.notary import Notary
@@ -36,8 +37,8 @@ class Shelf:
         self.kept += notes
         self.filled.set()
 
-    def notes(self) -> list[str]:
-        return self.kept
+    def read(self) -> Kept:
+        return Kept(self.kept)
 
 
 def sizes(log: AuditLog, keys: Keys) -> list[int]:

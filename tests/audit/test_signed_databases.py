@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hitl_opa.audit import AuditLog, Damage, Event, Filter, verify
+from hitl_opa.audit.anchors import Kept
 from hitl_opa.audit.erasure import erase
 from hitl_opa.audit.formats import otel_logs
 from hitl_opa.audit.keys import Keys
@@ -25,8 +26,8 @@ class Shelf:
     def put(self, notes: list[str]) -> None:
         self.kept += notes
 
-    def notes(self) -> list[str]:
-        return self.kept
+    def read(self) -> Kept:
+        return Kept(self.kept)
 
 
 def test_a_signed_record_from_its_first_leaf_to_its_erasure(database: str, keys: Keys, event: Make) -> None:

@@ -176,7 +176,7 @@ def test_a_checkpoint_behind_records_in_an_export(path: Path, keys: Keys, databa
     moved = [*lines[1:], lines[0]]
     (problem,) = verify(moved, keys.verifiers()).problems
     assert problem.damage is Damage.REORDERED
-    assert problem.message == f"line {len(lines)} is a checkpoint behind records"
+    assert problem.message == f"line {len(lines)}: a checkpoint behind records"
 
 
 def test_random_tampering_is_found_and_named(path: Path, keys: Keys, database: sqlite3.Connection) -> None:

@@ -104,6 +104,30 @@ def test_an_export_verifies_with_the_public_key_alone(run: Any, signed: Path, tm
     assert "truncated: record 2" in cut.output
 
 
+def test_what_vouches_for_nothing_is_no_yes(run: Any, signed: Path, tmp_path: Path) -> None:
+    assert run("audit", "export", "-o", "export.jsonl").exit_code == 0
+    records = [line for line in (tmp_path / "export.jsonl").read_text().splitlines() if '"checkpoint"' not in line]
+    (tmp_path / "stripped.jsonl").write_text("\n".join(records))
+    assert run("audit", "verify", "stripped.jsonl").exit_code == 0  # the anchor of the settings vouches for them
+    (tmp_path / "hitl.yaml").rename(tmp_path / "away")
+    stripped = run("audit", "verify", "stripped.jsonl", "--key", "public")
+    assert stripped.exit_code == 1
+    assert "unsigned: no known key signed a checkpoint of it" in " ".join(stripped.output.split())
+    assert "3 signed for by nobody" in run("audit", "verify", "stripped.jsonl").output
+    (tmp_path / "stripped.jsonl").write_text("")
+    assert "holds no record: nothing was checked" in run("audit", "verify", "stripped.jsonl").stderr
+    (tmp_path / "away").rename(tmp_path / "hitl.yaml")
+    (tmp_path / "anchor.jsonl").write_text("")
+    lost = run("audit", "verify")
+    assert lost.exit_code == 1
+    assert "anchor.jsonl has no checkpoint over 3 records" in " ".join(lost.output.split())
+    assert "has no checkpoint over 3 records" in " ".join(run("doctor").output.split())
+    assert run("audit", "checkpoint").exit_code == 1
+    for table in ("audit_leaf", "audit_stream", "audit_checkpoint", "audit_anchored"):
+        change(signed, f"DELETE FROM {table}")
+    assert "holds no record: nothing was checked" in run("audit", "verify").stderr
+
+
 def test_a_proof_of_one_call(run: Any, signed: Path, tmp_path: Path) -> None:
     assert run("audit", "prove", "toolu_1", "-o", "proof").exit_code == 0
     (tmp_path / "hitl.yaml").unlink()

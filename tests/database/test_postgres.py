@@ -157,6 +157,33 @@ def test_a_rule_that_swallows_records_is_noticed(name: str, log: AuditLog) -> No
     assert "a rule was added to it: nothing" in str(log.verify().problems[0])
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("ALTER TABLE audit_leaf ENABLE ROW LEVEL SECURITY", "row security hides a part of it: audit_leaf"),
+        ("ALTER TABLE audit_leaf ALTER seq DROP NOT NULL", "may be empty now: seq"),
+        (
+            "ALTER TABLE audit_leaf DROP CONSTRAINT audit_leaf_stream_seq_key",
+            "nothing keeps two records from one place now",
+        ),
+        (
+            "ALTER TABLE audit_leaf RENAME TO gone; CREATE VIEW audit_leaf AS SELECT * FROM gone",
+            "no table any more: audit_leaf",
+        ),
+        (
+            "CREATE TRIGGER t BEFORE UPDATE ON approval FOR EACH ROW "
+            "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "a trigger was added to it: t",
+        ),
+    ],
+    ids=["row security", "empty", "twice", "a view", "a trigger on an approval"],
+)
+def test_a_schema_that_lets_records_hide_is_noticed(name: str, log: AuditLog, sql: str, said: str) -> None:
+    log.append(event(0))
+    run(name, *sql.split("; "))
+    assert any(said in str(problem) for problem in log.verify().problems)
+
+
 def test_a_connection_lost_between_two_appends(name: str, log: AuditLog) -> None:
     log.append(event(0))
     assert len(list(log.records())) == 1
