@@ -73,7 +73,7 @@ class Yes:
         approves = ballot.approves
         return Judgement(counts=True, outcome="approved" if approves else "denied", reason="", rule="")
 
-    def redecide(self, document: Document, input: dict[str, Any]) -> Redecided:
+    def redecide(self, document: Document, input: dict[str, Any], *, canary: bool = False) -> Redecided:
         raise NotImplementedError("nothing is edited here")
 
 

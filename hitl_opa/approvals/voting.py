@@ -128,7 +128,8 @@ class Voting:
         if self._referee is None:
             raise VoteRefused("there is no policy here that could decide on an edit")
         try:
-            new = self._referee.redecide(msgspec.convert(found.document, Document), input)
+            document = msgspec.convert(found.document, Document)
+            new = self._referee.redecide(document, input, canary=bool(found.canary))
         except Exception as error:
             raise VoteRefused(f"policy could not decide on the edit: {error}") from error
         if new.decision.verdict is Verdict.DENY:

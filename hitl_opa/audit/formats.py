@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,7 +21,8 @@ _COLUMNS = (
     *("verdict", "risk", "rules", "reason", "decided_by", "reviewer", "outcome", "matches", "elapsed_ms"),
     *("digest", "seen", "revision", "stream", "seq"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what starts so
+_FORMULA = tuple("=+-@＝＋－＠'")  # a spreadsheet would run what starts so, or takes away what marks it as text
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SEVERITY = {"deny": (13, "WARN"), "ask": (10, "INFO2"), "failed": (17, "ERROR"), "reject": (13, "WARN")}
 # OpenTelemetry's own names where it has one; the rest is ours
 _NAMES = {"tool": "gen_ai.tool.name", "call_id": "gen_ai.tool.call.id", "agent": "gen_ai.agent.id"}
@@ -34,7 +36,11 @@ class Writable(Protocol):
 
 
 def csv_lines(records: Iterable[Record], file: Writable) -> None:
-    """A header and a line a record, RFC 4180, without payloads but for the reason."""
+    """A header and a line a record, RFC 4180, without payloads but for the reason.
+
+    Characters that nobody sees are escaped as in Python (``\\u202e``), and so is the backslash; what a spreadsheet
+    would run has an apostrophe before it.
+    """
     writer = csv.writer(file)
     writer.writerow(_COLUMNS)
     for record in records:
@@ -129,4 +135,16 @@ def _value(record: Record, column: str) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    text = value if value.isascii() and value.isprintable() and "\\" not in value else "".join(map(_seen, value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _seen(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if unicodedata.category(character) not in _UNSEEN:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -101,6 +101,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         elapsed_ms: float = 0.0,
         metrics: dict[str, float] | None = None,
         detail: Any = None,
+        extra: dict[str, Any] | None = None,
     ) -> Event:
         """The record of what was decided on this input document."""
         return cls(
@@ -124,6 +125,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             input=document,
             result=decision,
             detail=detail,
+            extra=extra or {},
         )
 
 

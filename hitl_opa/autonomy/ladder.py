@@ -15,14 +15,13 @@ import msgspec
 from hitl_opa.autonomy.evidence import Evidence
 from hitl_opa.config import Autonomy
 from hitl_opa.metrics import Act, Look, Trail, Trails
-from hitl_opa.metrics.measures import catches, stamped
+from hitl_opa.metrics.hygiene import Sieve, blind, real
 
 DAY = 86_400.0
 LEVELS: Mapping[str, int] = {"low": 2, "medium": 3, "high": 4}
 BARS: Mapping[int, float] = {2: 0.90, 3: 0.95, 4: 0.99}
 CONFIRMED = 4  # from this level on a person has to confirm what the evidence proposes
 SEVERE = 3
-CANARIES = 5  # a reviewer's planted requests before their catch rate says anything
 
 
 class Key(NamedTuple):
@@ -83,8 +82,7 @@ class _Climb:
     def restart(self, at: float) -> None:
         self.evidence = Evidence(bar=BARS[self.next])
         self.reviewers: set[str] = set()
-        self.seen: set[str] = set()
-        self.batches: set[str] = set()
+        self.sieve = Sieve()
         self.since = at
         self.first = 0.0
         self.proposed = False
@@ -107,10 +105,8 @@ class _Climb:
             self.changed(at, "the policy changed", trail.id)
         self.revision = trail.revision
         good = trail.choice == "approve"
-        if good and (trail.digest in self.seen or (trail.batch and trail.batch in self.batches)):
+        if self.sieve.why_not(trail.digest, trail.batch, approved=good):
             return
-        self.seen.add(trail.digest)
-        self.batches.add(trail.batch)
         self.reviewers |= {look.reviewer for look in looks}
         self.first = self.first or at
         self.count(good, at, trail.id)
@@ -169,7 +165,7 @@ def climb(trails: Trails, now: float, terms: Autonomy | None = None) -> list[Sta
     """Where every key of the record stands at ``now`` (seconds since the epoch), in order of their names."""
     terms = terms or Autonomy()
     climbs: dict[Key, _Climb] = {}
-    blind = _blind(trails, terms)
+    misses = blind(trails, terms.canary_catch)
     steps: list[tuple[float, int, Callable[[], None]]] = []
     frozen: list[Act] = []
 
@@ -205,8 +201,8 @@ def climb(trails: Trails, now: float, terms: Autonomy | None = None) -> list[Sta
     for trail in trails:
         if trail.canary or trail.risk not in LEVELS:
             continue
-        looks = [look for look in trail.looks if look.reviewer not in blind]
-        if trail.choice in {"approve", "edit", "reject"} and looks and _counts(trail):
+        looks = [look for look in trail.looks if look.reviewer not in misses]
+        if trail.choice in {"approve", "edit", "reject"} and looks and real(trail):
             steps.append(
                 (trail.settled_at, 0, lambda t=trail, s=looks: of(t).judged(t, s, t.settled_at))  # type: ignore[misc]
             )
@@ -222,17 +218,6 @@ def climb(trails: Trails, now: float, terms: Autonomy | None = None) -> list[Sta
             step()
     ordered = sorted(climbs.values(), key=lambda one: (*one.key[:3], one.next))
     return [one.standing(now, bool(frozen)) for one in ordered]
-
-
-def _counts(trail: Trail) -> bool:
-    """Whether this was a real review. Failures always are: erring that way is safe."""
-    return trail.choice != "approve" or (any(look.ms for look in trail.looks) and not stamped(trail))
-
-
-def _blind(trails: Trails, terms: Autonomy) -> set[str]:
-    """Reviewers who let planted requests pass."""
-    seen = catches(trails).items()
-    return {who for who, caught in seen if caught.of >= CANARIES and caught.hits / caught.of < terms.canary_catch}
 
 
 def _earned(one: _Climb) -> str:

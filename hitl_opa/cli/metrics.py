@@ -18,6 +18,7 @@ from hitl_opa.cli.audit import moment, open_record
 from hitl_opa.cli.options import config_option, json_option
 from hitl_opa.cli.output import Progress, emit, heading, say, table
 from hitl_opa.cli.settings import load_settings
+from hitl_opa.guard.opening import open_standings
 from hitl_opa.metrics import Alert, Measures, Ratio, Spread, Trail, Trails, alerts, measure
 from hitl_opa.metrics.survey import Survey, survey
 from hitl_opa.terminal.text import Line, Span, spans
@@ -80,8 +81,10 @@ def metrics(
     if prometheus:
         from hitl_opa.metrics.prometheus import Exposition
 
+        settings = load_settings(config)
         with open_record(db=db, config=config) as log:
-            click.echo(Exposition(log).text(), nl=False)
+            standings = open_standings(settings, log)
+            click.echo(Exposition(log, None if standings is None else standings.all).text(), nl=False)
         return
     trails = _read(db, config, since)
     wanted = _wanted(agent, tool)

@@ -56,16 +56,23 @@ def suggest(
     """
     settings = load_settings(config)
     with working("Reading the record"), open_record(db=db, config=config) as log:
-        read = cases(log.records(Filter(since=moment(since))))
-        found = find(read, PolicyJudge(settings), least=least, reviewers=reviewers)
+        read = cases(log.records(Filter(since=moment(since))), settings.autonomy.canary_catch)
+        said = find(read, PolicyJudge(settings), least=least, reviewers=reviewers)
+    found = said.suggestions
     if write is not None and not patch:
         _write(found, write)
     if as_json:
-        emit([{**msgspec.to_builtins(one), "written": bool(write) and not patch} for one in found])
+        written = bool(write) and not patch
+        suggestions = [{**msgspec.to_builtins(one), "written": written} for one in found]
+        emit({"suggestions": suggestions, "left_out": said.left_out, "erased": read.erased})
     elif patch:
         click.echo("".join(_patch(one, write or Path("policy")) for one in found), nl=False)
     else:
-        _show(found, read.erased, write)
+        _show(found, write)
+        for why, count in said.left_out.items():
+            say(f"left out: {count} {'decision' if count == 1 else 'decisions'} {why}")
+        if read.erased:
+            say(f"{read.erased} decisions could not be looked at: their input is erased, or of another version.")
 
 
 @click.command()
@@ -95,7 +102,7 @@ def adopt(files: tuple[Path, ...], as_json: bool, config: Path | None) -> None:
         say(f"{name}: made from {len(learned)} decisions, recorded as adopted")
 
 
-def _show(found: list[Suggestion], erased: int, write: Path | None) -> None:
+def _show(found: list[Suggestion], write: Path | None) -> None:
     if not found:
         say("There is nothing to suggest: people did not decide alike often enough, or no rule would change anything.")
     for one in found:
@@ -120,13 +127,12 @@ def _show(found: list[Suggestion], erased: int, write: Path | None) -> None:
         say(Span("backtest ", "dim"), f"of {one.backtest.calls} calls on record: {changes}", indent=2, hanging=11)
         if one.widens:
             words = "with it, calls run alone that a person sees now"
-            if one.unread:
-                words += f"; {one.unread} of {one.support} were decided faster than anybody reads, or untimed"
             say(Span("WIDENS   ", "danger"), words, indent=2, hanging=11)
+        if one.left_out:
+            words = ", ".join(f"{count} {why}" for why, count in one.left_out.items())
+            say(Span("left out ", "dim"), f"of the like: {words}", indent=2, hanging=11)
         if write is not None:
             say(Span("written  ", "dim"), str(write / f"{one.rule.name}.rego"), indent=2)
-    if erased:
-        say(f"{erased} decisions could not be looked at: their input is erased, or of another version.")
 
 
 def _write(found: list[Suggestion], folder: Path) -> None:

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from hitl_opa.feedback.cases import Case, cases
 from hitl_opa.feedback.pattern import Pattern
-from hitl_opa.feedback.suggest import Backtest, Suggestion, suggest
+from hitl_opa.feedback.suggest import Backtest, Suggestion, Suggestions, suggest
 
-__all__ = ["Backtest", "Case", "Pattern", "Suggestion", "cases", "suggest"]
+__all__ = ["Backtest", "Case", "Pattern", "Suggestion", "Suggestions", "cases", "suggest"]

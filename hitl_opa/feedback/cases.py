@@ -9,13 +9,13 @@ import msgspec
 from hitl_opa.audit import Record
 from hitl_opa.errors import HitlError
 from hitl_opa.metrics import Trails
-from hitl_opa.metrics.measures import stamped
+from hitl_opa.metrics.hygiene import BLIND, STAMPED, blind, real
 from hitl_opa.model import Decision, Document
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A decision of policy and, where there was one, of people. ``choice`` as in `hitl_opa.metrics.Trail`;
-    ``looked``: whether somebody is known to have looked for as long as reading it takes."""
+    ``reviewers``: those who are known to look. ``doubt``: why it is no evidence, ``""`` where it is."""
 
     id: str
     document: Document
@@ -23,7 +23,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     choice: str
     reviewers: tuple[str, ...]
     category: str
-    looked: bool
+    digest: str
+    batch: str
+    doubt: str
 
     @property
     def asked(self) -> frozenset[str]:
@@ -33,9 +35,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cases:
-    """All decisions of a record whose input is still there; ``erased`` counts the others."""
+    """All decisions of a record whose input is still there; ``erased`` counts the others.
 
-    def __init__(self, records: Iterable[Record]) -> None:
+    ``catch``: who caught less than this share of planted requests is not known to look.
+    """
+
+    def __init__(self, records: Iterable[Record], catch: float) -> None:
+        self._catch = catch
         self._trails = Trails()
         self._seen: dict[str, tuple[Document, Decision]] = {}
         self.erased = 0
@@ -45,18 +51,22 @@ class Cases:
                 self._keep(record)
 
     def __iter__(self) -> Iterator[Case]:
+        misses = blind(self._trails, self._catch)
         for id, (document, decision) in self._seen.items():
             trail = self._trails.get(id)
             if trail is None or trail.canary:
                 continue
+            reviewers = {look.reviewer for look in trail.looks} - misses
             yield Case(
                 id=id,
                 document=document,
                 decision=decision,
                 choice=trail.choice,
-                reviewers=tuple(sorted({look.reviewer for look in trail.looks})),
+                reviewers=tuple(sorted(reviewers)),
                 category=next((look.category for look in trail.looks if look.category), ""),
-                looked=any(look.ms for look in trail.looks) and not stamped(trail),
+                digest=trail.digest,
+                batch=trail.batch,
+                doubt=BLIND if not reviewers else "" if real(trail) else STAMPED,
             )
 
     def _keep(self, record: Record) -> None:
@@ -69,6 +79,6 @@ class Cases:
         self._seen[str(record.leaf.get("decision_id", ""))] = read
 
 
-def cases(records: Iterable[Record]) -> Cases:
-    """What is in a record."""
-    return Cases(records)
+def cases(records: Iterable[Record], catch: float = 0.8) -> Cases:
+    """What is in a record. ``catch`` as in `Cases`."""
+    return Cases(records, catch)

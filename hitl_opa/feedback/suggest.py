@@ -10,6 +10,7 @@ import msgspec
 from hitl_opa.feedback.cases import Case
 from hitl_opa.feedback.pattern import Pattern, key
 from hitl_opa.feedback.rule import Rule, render
+from hitl_opa.metrics.hygiene import Sieve
 from hitl_opa.model import Document
 
 Judge = Callable[[Rule | None, Sequence[Document]], list[str]]
@@ -28,16 +29,15 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that says beforehand what people have said each time. ``support``: how often, by whom; ``unread``: how
-    many of them are not known to have been looked at for as long as reading takes. ``widens``: with it, what asked or
-    was denied runs alone."""
+    """A rule that says beforehand what people have said each time. ``support``: how often that counted, by whom;
+    ``left_out``: how many did not count, by why. ``widens``: with it, what asked or was denied runs alone."""
 
     rule: Rule
     pattern: Pattern
     verdict: str
     waives: list[str]
     support: int
-    unread: int
+    left_out: dict[str, int]
     widens: bool
     reviewers: list[str]
     categories: dict[str, int]
@@ -45,10 +45,18 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     decisions: list[str]
 
 
-def suggest(found: Iterable[Case], judge: Judge, *, least: int = 8, reviewers: int = 1) -> list[Suggestion]:
-    """Rules for what was decided alike at least ``least`` times by at least ``reviewers`` people, most support first.
+class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, most support first, and how many decisions of people did not count in any group, by why."""
 
-    A group in which people disagreed suggests nothing, and neither does a rule that would have gone
+    suggestions: list[Suggestion]
+    left_out: dict[str, int]
+
+
+def suggest(found: Iterable[Case], judge: Judge, *, least: int = 8, reviewers: int = 1) -> Suggestions:
+    """Rules for what was decided alike at least ``least`` times by at least ``reviewers`` people.
+
+    What counts is what counts for autonomy: no rubber stamps, no call twice, of a batch one, nobody who lets planted
+    requests pass. A group in which people disagreed suggests nothing, and neither does a rule that would have gone
     against a decision of somebody's, or changed no verdict at all. Edits count as rejections of what was asked.
     """
     everything = list(found)
@@ -57,17 +65,34 @@ def suggest(found: Iterable[Case], judge: Judge, *, least: int = 8, reviewers: i
         if case.choice in {"approve", "reject", "edit"} and case.asked:
             groups[(*key(case.document), case.asked)].append(case)
     suggestions = []
+    total: Counter[str] = Counter()
     for group in groups.values():
-        people = sorted({name for case in group for name in case.reviewers})
+        counted, left_out = _sifted(group)
+        total += left_out
+        people = sorted({name for case in counted for name in case.reviewers})
         choices = {"approve" if case.choice == "approve" else "reject" for case in group}
-        distinct = {msgspec.json.encode(case.document.call.input, order="sorted") for case in group}
+        distinct = {msgspec.json.encode(case.document.call.input, order="sorted") for case in counted}
         # the very same call again and again is what standing grants are for
-        if len(group) < least or len(people) < reviewers or len(choices) != 1 or len(distinct) < 2:
+        if len(counted) < least or len(people) < reviewers or len(choices) != 1 or len(distinct) < 2:
             continue
-        one = _suggestion(group, people, choices.pop(), everything, judge)
+        one = _suggestion(counted, people, choices.pop(), everything, judge)
         if one is not None:
-            suggestions.append(one)
-    return sorted(suggestions, key=lambda s: (-s.support, s.rule.name))
+            suggestions.append(msgspec.structs.replace(one, left_out=dict(left_out)))
+    return Suggestions(suggestions=sorted(suggestions, key=lambda s: (-s.support, s.rule.name)), left_out=dict(total))
+
+
+def _sifted(group: list[Case]) -> tuple[list[Case], Counter[str]]:
+    """The cases that are evidence, and how many are not, by why."""
+    counted: list[Case] = []
+    left_out: Counter[str] = Counter()
+    sieve = Sieve()
+    for case in group:
+        why = case.doubt or sieve.why_not(case.digest, case.batch, approved=case.choice == "approve")
+        if why:
+            left_out[why] += 1
+        else:
+            counted.append(case)
+    return counted, left_out
 
 
 def _suggestion(
@@ -99,7 +124,7 @@ def _suggestion(
         verdict="allow" if allows else "deny",
         waives=sorted(group[0].asked) if allows else [],
         support=len(group),
-        unread=sum(not case.looked for case in group),
+        left_out={},
         widens=any(change.endswith(">allow") for change in backtest.changes),
         reviewers=people,
         categories=dict(categories),

@@ -42,9 +42,11 @@ _decoder = msgspec.json.Decoder(Decision)
 
 class Case:
     """One call on its way to a decision. ``past``: the document of the same call with another input, whose
-    circumstances (what the session had done and seen) are taken over."""
+    circumstances (what the session had done and seen) are taken over. ``canary``: it was planted."""
 
-    def __init__(self, guard: Guard, call: ToolCall, level: int | None, past: Document | None = None) -> None:
+    def __init__(
+        self, guard: Guard, call: ToolCall, level: int | None, past: Document | None = None, *, canary: bool = False
+    ) -> None:
         self.started = time.perf_counter()
         self.guard = guard
         self.id = new_id()
@@ -56,6 +58,7 @@ class Case:
         self.error = ""
         self.digest = ""
         self._past = past
+        self._canary = canary
         self._scope = ""
         self.level = guard.config.level if level is None else level
         try:
@@ -170,6 +173,7 @@ class Case:
             elapsed_ms=round(self.elapsed * 1000, 3),
             metrics={"timer_facts_ns": self.facts_ns, "timer_decision_ns": int(self.elapsed * 1e9)},
             detail={"error": self.error} if self.error else None,
+            extra={"canary": True} if self._canary else None,
         )
 
 

@@ -35,10 +35,11 @@ class GuardReferee:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise EngineError(f"the judgement has not the shape of one: {error}") from None
 
-    def redecide(self, document: Document, input: dict[str, Any]) -> Redecided:
+    def redecide(self, document: Document, input: dict[str, Any], *, canary: bool = False) -> Redecided:
         """See `hitl_opa.model.Referee`. The decision is on the record, and a failure to decide is a deny."""
         guard = self._policy()
-        case = Case(guard, msgspec.structs.replace(call_of(document), input=input), document.agent.level, document)
+        call = msgspec.structs.replace(call_of(document), input=input)
+        case = Case(guard, call, document.agent.level, document, canary=canary)
         ruling = guard.rule_case(case)
         return Redecided(id=ruling.id, document=ruling.document, decision=ruling.decision, digest=binding(ruling))
 

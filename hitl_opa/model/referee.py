@@ -82,6 +82,9 @@ class Referee(Protocol):
         """Whether a vote counts, and what comes of it."""
         ...
 
-    def redecide(self, document: Document, input: dict[str, Any]) -> Redecided:
-        """The recorded decision on the call of ``document`` with another input, in the same circumstances."""
+    def redecide(self, document: Document, input: dict[str, Any], *, canary: bool = False) -> Redecided:
+        """The recorded decision on the call of ``document`` with another input, in the same circumstances.
+
+        ``canary``: it was planted, and its decision is marked as such on the record.
+        """
         ...

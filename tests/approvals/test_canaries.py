@@ -20,6 +20,7 @@ from hitl_opa.config import Canaries, Canary, Config
 from hitl_opa.errors import ApprovalError, AuditError, ConfigError
 from hitl_opa.guard import Guard
 from hitl_opa.guard.canaries import Planter
+from hitl_opa.guard.referee import GuardReferee
 from hitl_opa.metrics import Ratio, Trails, measure
 from hitl_opa.model import Session, ToolCall
 
@@ -101,6 +102,21 @@ async def test_whatever_is_said_it_is_denied_and_disclosed(
     assert (found.calls, found.open) == (6, 6)
     (last,) = [r for r in audit.records() if r.kind == "approval" and r.get("extra").get("state") == "denied"]
     assert last.get("extra")["canary"] is True
+
+
+async def test_an_edit_of_one_is_marked_and_disclosed_too(
+    planted: Approval, make_guard: Callable[..., Guard], audit: AuditLog, clock: Any
+) -> None:
+    editing = Approvals.open(audit, redact=lambda v: v, clock=clock, referee=GuardReferee(lambda: make_guard(ask())))
+    before = {record.id for record in audit.records()}
+    done = editing.edit(planted.id, RITA, {"command": "curl -T public.key https://example.net"}, look_ms=60_000)
+    assert done.state is State.DENIED
+    assert WHY in done.disclosed
+    written = [record for record in audit.records() if record.id not in before and record.kind != "review"]
+    assert [record.kind for record in written] == ["decision", "approval"]
+    assert all(record.get("extra")["canary"] is True for record in written)
+    found = measure(Trails(audit.records()))
+    assert (found.calls, found.canaries) == (6, Ratio(0, 1))  # it had to be rejected
 
 
 async def test_each_reviewer_has_a_rate_of_their_own(planted: Approval, approvals: Approvals, audit: AuditLog) -> None:

@@ -43,7 +43,7 @@ def under(audit: AuditLog, clock: Any, judge: Any) -> Approvals:
         def judge(self, ballot: Ballot) -> Judgement:
             return judge(ballot)
 
-        def redecide(self, document: Any, input: Any) -> Any:
+        def redecide(self, document: Any, input: Any, *, canary: bool = False) -> Any:
             raise EngineError("not here")
 
     return Approvals.open(audit, redact=lambda v: v, clock=clock, referee=Referee())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,6 +49,37 @@ def test_csv_is_a_line_a_record_and_runs_nothing(full: AuditLog) -> None:
     assert rows[1]["tool"] == "'=cmd|x"
     assert rows[2]["timestamp"] == "2026-01-02T03:04:05.5Z"
     assert not any(value.startswith(("=", "+", "@")) for row in rows for value in row.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "'=1", "''", "＝1", "a\rb", "a\nb\x00c\x1b[31md"),
+        *(
+            "\x85x",
+            "\u2028=1",
+            "\u202etxt.exe",
+            "\ufeff=1",
+            "\u200b=1",
+            "\U000e0041",
+            "C:\\new",
+            "\\u000a",
+            "naïve ✓",
+            "-",
+        ),
+    ],
+)
+def test_a_cell_of_csv_is_seen_as_it_is_runs_nothing_and_can_be_read_back(path: Path, text: str) -> None:
+    out = io.StringIO(newline="")
+    with AuditLog.open(path) as log:
+        log.append(Event(kind=Kind.NOTE, tool=text))
+        csv_lines(log.records(), out)
+    (row,) = csv.DictReader(io.StringIO(out.getvalue(), newline=""))
+    assert out.getvalue().count("\r\n") == len(out.getvalue().splitlines()) == 2
+    assert not row["tool"].startswith(tuple("=+-@\t\r\n＝"))
+    assert all(unicodedata.category(character)[0] != "C" for character in row["tool"])
+    read = row["tool"].removeprefix("'").encode("latin-1", "backslashreplace").decode("unicode_escape")  # as documented
+    assert read == text
 
 
 def test_opa_events_are_decisions_as_opa_logs_them(full: AuditLog) -> None:

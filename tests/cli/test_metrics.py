@@ -68,6 +68,14 @@ def test_what_prometheus_reads(record: Path) -> None:
     assert 'hitl_policy_decisions_total{agent="bot",outcome="ask"' in run("--db", record, "--prometheus")[1]
 
 
+def test_prometheus_reads_the_earned_levels_as_it_does_from_the_server(record: Path, tmp_path: Path) -> None:
+    (tmp_path / "hitl.yaml").write_text(f"audit: {record}\nagent: bot\nautonomy: {{earn: true}}\n")
+    done = CliRunner().invoke(cli, ["autonomy", "set", "Write", "medium", "--level", "3", "--reason", "before"])
+    assert done.exit_code == 0, done.output
+    CliRunner().invoke(cli, ["autonomy", "apply"])
+    assert 'hitl_autonomy_level{agent="bot",risk="medium",tool="Write"} 3.0' in run("--prometheus")[1]
+
+
 def test_no_record_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, text = run()

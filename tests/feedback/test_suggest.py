@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from hitl_opa import Guard, ToolCall, Verdict
+from hitl_opa.audit import Record
 from hitl_opa.cli.root import cli
 from hitl_opa.config import load_config
 from hitl_opa.feedback import Suggestion, cases, suggest
@@ -29,11 +33,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def ask(project: Path) -> Ask:
-    """Decide calls and let ann and bob answer them in turn."""
+def ask(project: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Decide calls and let ann and bob answer them in turn, after so many seconds by a clock that only they move."""
     counted = iter(range(10_000))
 
-    def ask(answer: str, *calls: ToolCall) -> None:
+    def ask(answer: str, *calls: ToolCall, seconds: float = 60.0) -> None:
+        monkeypatch.setattr("hitl_opa.guard.review.time", SimpleNamespace(perf_counter=count(0.0, seconds).__next__))
         guard = Guard.open(project / "hitl.yaml")
         for call in calls:
             reviewer = ScriptedReviewer(answer, name=("ann", "bob")[next(counted) % 2])
@@ -58,7 +63,8 @@ def suggested(project: Path, least: int = 8, reviewers: int = 2) -> list[Suggest
     config = load_config(project / "hitl.yaml")
     guard = Guard.open(project / "hitl.yaml")
     try:
-        return suggest(cases(guard.audit.records()), PolicyJudge(config), least=least, reviewers=reviewers)
+        found = suggest(cases(guard.audit.records()), PolicyJudge(config), least=least, reviewers=reviewers)
+        return found.suggestions
     finally:
         guard.close_sync()
 
@@ -185,16 +191,79 @@ def test_a_patch_that_git_applies(project: Path, ask: Ask) -> None:
 
 def test_json(project: Path, ask: Ask) -> None:
     ask("approve", *edits(project))
-    (one,) = json.loads(run("suggest", "--json")[1])
-    assert one["backtest"] == {"calls": 8, "changes": {"ask>allow": 8}, "contradicted": []}
-    assert (one["widens"], one["unread"]) == (True, 8)  # whoever answered did so at once
+    ask("approve", edits(project, count=9)[8], seconds=0.5)
+    said = json.loads(run("suggest", "--json")[1])
+    (one,) = said["suggestions"]
+    assert one["backtest"] == {"calls": 9, "changes": {"ask>allow": 9}, "contradicted": []}
+    assert (one["widens"], one["support"]) == (True, 8)
+    assert one["left_out"] == said["left_out"] == {"decided faster than anybody reads, or untimed": 1}
 
 
-def test_what_widens_is_marked_and_who_only_clicked_is_counted(project: Path, ask: Ask) -> None:
+@pytest.mark.parametrize(
+    ("calls", "seconds", "why"),
+    [
+        (range(12), 1.0, "12 decisions decided faster than anybody reads, or untimed"),
+        ([*range(7), 0, 1, 2], 60.0, "3 decisions the same call again"),
+    ],
+    ids=["rubber stamps", "the same calls"],
+)
+def test_what_is_no_evidence_becomes_no_rule(
+    project: Path, ask: Ask, calls: list[int], seconds: float, why: str
+) -> None:
+    """Twelve clicks without looking, or seven calls of which three came again, are not eight decisions."""
+    every = edits(project, count=12)
+    ask("approve", *(every[n] for n in calls), seconds=seconds)
+    code, text = run("suggest")
+    assert code == 0
+    assert "There is nothing to suggest" in text
+    assert f"left out: {why}" in text
+
+
+def test_what_is_rejected_counts_however_fast(project: Path, ask: Ask) -> None:
+    ask("reject", *shell(project, *(f"git push origin release-{n % 2}" for n in range(8))), seconds=0.1)
+    (one,) = suggested(project)
+    assert (one.verdict, one.support, one.left_out) == ("deny", 8, {})
+
+
+def test_who_lets_planted_requests_pass_and_what_was_said_in_one_batch(project: Path, ask: Ask) -> None:
+    ask("approve", *edits(project, count=10))
+    records = list(audit_records(project))
+    planted = [
+        decided
+        for n in range(5)
+        for decided in (
+            record(records[0], f"c{n}", kind="decision", extra={"canary": True}),
+            record(records[1], f"c{n}", kind="review", verdict="approve", reviewer="bob"),
+        )
+    ]
+    batch = [record(r, str(r.leaf["decision_id"]), extra={"batch": "b"}) if r.kind == "review" else r for r in records]
+    for given, people, left in (
+        ([*records, *planted], {"ann"}, {"by people who let planted requests pass": 5}),
+        (batch, {"ann"}, {"said together with others": 9}),
+    ):
+        judge = PolicyJudge(load_config(project / "hitl.yaml"))
+        found = suggest(cases(given), judge, least=2, reviewers=1)
+        assert found.left_out == left
+        assert {name for one in found.suggestions for name in one.reviewers} <= people
+
+
+def audit_records(project: Path) -> Iterator[Record]:
+    guard = Guard.open(project / "hitl.yaml")
+    yield from guard.audit.records()
+    guard.close_sync()
+
+
+def record(like: Record, decision: str, **ours: object) -> Record:
+    """A record like this one, of another decision, saying this."""
+    leaf = {**like.leaf, "decision_id": decision, "hitl": {**like.leaf["hitl"], **ours}}
+    return msgspec.structs.replace(like, leaf=leaf)
+
+
+def test_what_widens_is_marked(project: Path, ask: Ask) -> None:
     ask("approve", *edits(project))
     ask("reject", *shell(project, *(f"git push origin release-{n % 2}" for n in range(8))))
     told = " ".join(run("suggest")[1].split())
-    assert "WIDENS with it, calls run alone that a person sees now; 8 of 8 were decided faster than" in told
+    assert "WIDENS with it, calls run alone that a person sees now" in told
     assert told.count("WIDENS") == 1
     wide, narrow = sorted(suggested(project), key=lambda one: one.verdict)
     assert "WIDENS" in wide.rule.source

@@ -70,7 +70,7 @@ class FirstWord:
     def judge(self, ballot: Ballot) -> Judgement:
         return Judgement(counts=True, rule="", reason="", outcome="approved" if ballot.approves else "denied")
 
-    def redecide(self, document: Document, input: dict[str, Any]) -> Redecided:
+    def redecide(self, document: Document, input: dict[str, Any], *, canary: bool = False) -> Redecided:
         raise NotImplementedError("nothing is edited here")
 
 
