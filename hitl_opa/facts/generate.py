@@ -24,6 +24,7 @@ MANY = 8  # programs of one entry, beyond which a letter means different things 
 _VERBS = ["clear", "delete", "remove", "erase", "purge", "wipe", "reset", "kill", "shutdown", "uninstall"]
 CHANGING = frozenset(f"--{verb}" for verb in _VERBS)
 _CHANGES = (Act("effect", "configure", "system", "settings"),)
+_OPTIONS = ("values", "inform", "options", "flags")
 _KEYS = {
     "does",
     "operands",
@@ -111,16 +112,26 @@ def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = Fals
     if unknown := set(entry) - _KEYS:
         raise BadData(f"{where}: no such key: {', '.join(sorted(unknown))}")
     operands = entry.get("operands")
-    options: dict[str, Acts] = dict.fromkeys(_names(entry.get("values")), ())
+    once = set[str]()  # an option is described in one place
+
+    def described(value: Any, seen: set[str], what: str = "option") -> list[str]:
+        names = _names(value)
+        for name in names:
+            if name in seen:
+                raise BadData(f"{where}: the {what} {name} is described twice")
+            seen.add(name)
+        return names
+
+    options: dict[str, Acts] = dict.fromkeys(described(entry.get("values"), once), ())
     for names, value in (entry.get("options") or {}).items():
-        options.update(dict.fromkeys(_names(names), acts(value, where)))
-    flags: dict[str, Acts] = {name: (Act("inform"),) for name in _names(entry.get("inform"))}
+        options.update(dict.fromkeys(described(names, once), acts(value, where)))
+    flags: dict[str, Acts] = {name: (Act("inform"),) for name in described(entry.get("inform"), once)}
     for names, value in (entry.get("flags") or {}).items():
-        flags.update(dict.fromkeys(_names(names), acts(value, where)))
-    subs = {}
+        flags.update(dict.fromkeys(described(names, once), acts(value, where)))
+    subs, named = {}, set[str]()
     for names, sub in (entry.get("subs") or {}).items():
         made = program(sub, f"{where} {names}", entries)
-        subs.update(dict.fromkeys(_names(names), made))
+        subs.update(dict.fromkeys(described(names, named, "subcommand"), made))
     if entry.get("style", "") not in words.STYLES:
         raise BadData(f"{where}: no such style {entry['style']!r}")
     verbs = entry.get("verbs", "")
@@ -184,13 +195,27 @@ def merged(entry: dict[str, Any], where: str, entries: dict[str, Any]) -> dict[s
     base = entries[base_name]
     base = merged(base, where, entries) if isinstance(base, dict) else {"does": base}
     out = dict(base)
+    own = {name for key in _OPTIONS for name in _listed(entry.get(key))}
+    for key in _OPTIONS:
+        out[key] = _without(out.get(key), own)
     for key, value in entry.items():
-        if key == "like":
-            continue
         old = out.get(key)
-        out[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+        both = isinstance(old, dict) and isinstance(value, dict)
+        out[key] = {**_without(old, set(_listed(value))), **value} if both else value
     out.pop("like", None)
     return out
+
+
+def _listed(described: Any) -> list[str]:
+    return _names(list(described) if isinstance(described, dict) else described)
+
+
+def _without(described: Any, names: set[str]) -> Any:
+    """What is said of all but ``names``."""
+    if isinstance(described, dict):
+        kept = {" ".join(n for n in _names(key) if n not in names): value for key, value in described.items()}
+        return {key: value for key, value in kept.items() if key}
+    return [n for n in _names(described) if n not in names]
 
 
 def _names(value: Any) -> list[str]:

@@ -60,6 +60,7 @@ _DYNAMIC = {
     "php": r"(?:\beval\s*\(|assert\s*\(|create_function|base64_decode|call_user_func|array_(?:map|filter|walk)\s*\(\s*[\"']|Reflection(?:Function|Method)|preg_replace\s*\(\s*[\"']/[^/]*/e|\$\w+\s*\()", "lua": r"(?:\bload\s*\(|loadstring|_G\s*\[|getfenv)", "r": r"(?:eval\s*\(\s*parse|do\.call|match\.fun)",
     "julia": r"(?:\beval\b|@eval|Meta\.parse|ccall|@ccall|include_string|invokelatest|getfield|getproperty|unsafe_|open\s*\([^)]*,\s*\"[wa+])",
 }  # fmt: skip
+_PRINTS = re.compile(r"\b(?:console\.\w+|print\w*|puts|p|echo|say|stdout)\b|-[np]e")
 _ALIASES = {"deno": "node", "bun": "node", "tsx": "node", "ts-node": "node", "Rscript": "r", "luajit": "lua"}
 
 
@@ -115,7 +116,7 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
                 if place in ("credentials", "env-file", "system-auth") and verb == "read":
                     origin |= {"secret"}
     if re.search(r"process\.env\b(?!\.(?:NODE_ENV|HOME|PATH|PWD|CI)\b)|%ENV|\$_ENV|ENV\.to_h|getenv\(\)", plain):
-        origin |= {"secret"}
+        origin |= {"secret"} | (frame.loaded if _PRINTS.search(plain) else frozenset())
     _network(shell, frame, plain, language, via, origin)
     if re.search(_DYNAMIC[language], plain):
         shell.ledger.opaque("inline-code", text, via)
@@ -129,7 +130,7 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
         )
     if UNKNOWN in text and language in ("perl", "ruby", "php", "node") and re.match(r"\s*" + UNKNOWN, text):
         shell.ledger.opaque("dynamic-code", text, via)
-    return Stream(None, origin & frozenset({"secret", "remote"}))
+    return Stream(None, origin & frozenset({"secret", "remote", "loaded"}))
 
 
 def _uncommented(text: str, language: str) -> str:

@@ -47,7 +47,8 @@ def read_python(shell: Shell, frame: Frame, word: Word, stdin: Stream, via: str,
         shell.ledger.opaque("too-large", "nested too deeply", via)
     if not script:
         shell.ledger.effect("execute", "code", "", place="inline", via=via, traits=frame.traits, certain=frame.certain)
-    return Stream(reader.printed, reader.origin)
+    silent = reader.printed == ""
+    return Stream(reader.printed, reader.origin - {"loaded"} if silent else reader.origin)
 
 
 def _words(shell: Shell, frame: Frame, text: str, via: str) -> None:

@@ -213,7 +213,7 @@ class Reader:
                 return self.values[dotted]
             full = self.full_name(node)
             if full == "os.environ":
-                self.origin |= {"secret"}
+                self.origin |= {"secret"} | self.frame.loaded
             if not dotted:
                 self.value(node.value)
             return {"os.sep": "/", "os.devnull": "/dev/null", "sys.executable": "python3"}.get(full, UNKNOWN)

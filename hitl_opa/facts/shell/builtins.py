@@ -210,15 +210,7 @@ def _pwd(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: 
 
 def _history(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     if any(a.text[:1] == "-" and a.text[1:2] in ("c", "d") for a in args):
-        shell.ledger.effect(
-            "delete",
-            "system",
-            "shell history",
-            place="audit",
-            via="history",
-            traits=tuple(sorted({"tamper", *frame.traits})),
-            certain=frame.certain,
-        )
+        variables.forgets(shell, frame, "delete")
     elif any(a.text[:2] in ("-w", "-a") for a in args):
         shell.ledger.effect("write", "system", "shell history", place="info", via="history", traits=frame.traits)
     else:

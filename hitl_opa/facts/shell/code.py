@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
+from hitl_opa.facts.shell import variables
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
 
@@ -186,6 +187,15 @@ def sourced(shell: Shell, frame: Frame, word: Word) -> Stream:
         if written.text is not None:
             return shell.script(written.text, frame, UNREAD, via="source")
     place, real, inside = script_place(shell, frame, word)
+    if shell.ledger.paths.locate(word.text, frame.cwd, glob=word.glob).place in ("env-file", "credentials"):
+        try:
+            return _sourced(shell, frame, word, place, real, inside)
+        finally:
+            variables.load(frame)
+    return _sourced(shell, frame, word, place, real, inside)
+
+
+def _sourced(shell: Shell, frame: Frame, word: Word, place: str, real: str, inside: bool) -> Stream:
     low = word.text.lower()
     if word.known and real.startswith(shell.home + "/") and real[len(shell.home) + 1 :] in _STARTED:
         shell.path("read", word, frame, via="source")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Function, Stream
+from hitl_opa.facts.shell.variables import environment
 from hitl_opa.facts.shell.words import NOWHERE, Word, literal
 
 if TYPE_CHECKING:
@@ -177,4 +178,5 @@ def declare(shell: Shell, node: Node, frame: Frame) -> Stream:
             shell.assign(child, frame)
         elif child.type not in ("word", "variable_name"):
             shell.nested(child, frame)
-    return SILENT
+    shows = all(child.type == "word" and literal(child)[:1] == "-" for child in node.named_children)
+    return environment(frame) if shows else SILENT

@@ -42,6 +42,7 @@ class Frame:
         "certain",
         "cwd",
         "functions",
+        "loaded",
         "network",
         "positional",
         "title",
@@ -60,6 +61,7 @@ class Frame:
         self.wrappers: tuple[str, ...] = ()
         self.traits: tuple[str, ...] = ()
         self.certain = True
+        self.loaded = NO_ORIGIN  # what a file of secrets, sourced here, made of the variables that nobody set
         self.network = ""  # descriptors here are bound to this /dev/tcp address
         self.calls: tuple[str, ...] = ()
 
@@ -70,7 +72,7 @@ class Frame:
         other.aliases = dict(self.aliases)
         other.positional, other.title = self.positional, self.title
         other.wrappers, other.traits, other.certain, other.calls = self.wrappers, self.traits, self.certain, self.calls
-        other.network = self.network
+        other.network, other.loaded = self.network, self.loaded
         return other
 
     def within(self, wrapper: str, *traits: str, certain: bool = True) -> Frame:

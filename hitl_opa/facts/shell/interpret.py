@@ -86,6 +86,8 @@ class Shell(World):
                 code.shell_text(self, frame.copy(), self.traps.pop(), UNREAD, "trap")
             if frame.functions and self.scripts == 1:
                 self._uncalled(frame)
+            if self.scripts == 1 and "loaded" in out.origin:
+                self.ledger.effect("read", "secret", "what was sourced, printed", via="source", traits=frame.traits)
             return out
         finally:
             self.scripts -= 1

@@ -18,7 +18,21 @@ Settings = dict[str, Word]
 _NAME = re.compile(r"[A-Za-z_]\w*\Z")
 
 
+def load(frame: Frame) -> None:
+    """The variables here hold secrets: to print or to send them is to read those."""
+    frame.loaded = frozenset({"secret", "leak", "loaded"})
+    for name, value in frame.variables.items():
+        frame.variables[name] = value._replace(origin=value.origin | frame.loaded)
+
+
+def environment(frame: Frame) -> Stream:
+    """What a command prints that shows all variables."""
+    return Stream(None, frame.loaded | {"secret"})
+
+
 def export(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
+    if all(arg.text[:1] == "-" for arg in args):
+        return environment(frame)
     for arg in args:
         name, eq, value = arg.text.partition("=")
         if eq and _NAME.match(name):
@@ -42,24 +56,26 @@ def read(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: 
     return SILENT
 
 
+def forgets(shell: Shell, frame: Frame, verb: str) -> None:
+    """The shell's history is erased, or is no longer kept."""
+    traits = tuple(sorted({"tamper", *frame.traits}))
+    shell.ledger.effect(
+        verb, "system", "shell history", place="audit", via="history", traits=traits, certain=frame.certain
+    )
+
+
 def watched(shell: Shell, frame: Frame, texts: list[str]) -> None:
     """Switching the shell's history off erases a record of what happens next."""
     if any(
         re.match(r"HIST(?:FILE|SIZE|FILESIZE|CONTROL|IGNORE)=(?:|/dev/null|0|ignore\w*|\*)\Z", t) for t in texts
     ) and not any(t.startswith("HISTCONTROL=ignoredups") for t in texts):
-        shell.ledger.effect(
-            "configure",
-            "system",
-            "shell history",
-            place="audit",
-            via="sh",
-            traits=tuple(sorted({"tamper", *frame.traits})),
-            certain=frame.certain,
-        )
+        forgets(shell, frame, "configure")
 
 
 def options(shell: Shell, frame: Frame, args: list[Word], stdin: Stream, settings: Settings) -> Stream:
     texts = [a.text for a in args]
+    if not texts:
+        return environment(frame)
     if texts[:2] == ["+o", "history"]:
         watched(shell, frame, ["HISTSIZE=0"])
     if "--" in texts:

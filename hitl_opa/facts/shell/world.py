@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.holdings import holds_secrets
@@ -11,6 +12,10 @@ from hitl_opa.facts.shell.words import NOWHERE, Word
 
 if TYPE_CHECKING:
     from hitl_opa.facts.ledger import Ledger
+
+
+# Variables of a file of settings whose names say that they are no secret.
+_PLAIN = re.compile(r"(?i)(?:^|_)(?:PORT|HOST|ENV|DEBUG|LEVEL|REGION|MODE|VERSION|NAME|DIR|TZ|LANG)$")
 
 
 class World:
@@ -47,7 +52,7 @@ class World:
 
         value = load().places.variables.get(name)
         if value is None:
-            return NOWHERE
+            return Word(UNKNOWN, False, frame.loaded) if frame.loaded and not _PLAIN.search(name) else NOWHERE
         if value[:1] == "@":
             place, slash, rest = value[1:].partition("/")
             base = {"home": self.home, "cwd": frame.cwd, "workspace": self.ledger.paths.workspace}.get(place, "")

@@ -64,6 +64,8 @@ TABLE: dict[str, Special] = {
     "xargs": many.xargs,
     "parallel": many.parallel,
     "env": wrappers.env,
+    "printenv": wrappers.printenv,
+    "dotenv": wrappers.dotenv,
     "sudo": wrappers.sudo,
     "su": wrappers.su,
     "ssh": wrappers.ssh,

@@ -25,7 +25,6 @@ def git(call: Invocation) -> Stream | None:
             "-C",
             "--git-dir",
             "--work-tree",
-            "--exec-path",
             "--namespace",
             "-c",
             "--config-env",
@@ -41,6 +40,8 @@ def git(call: Invocation) -> Stream | None:
             continue
         if text.startswith("-c") and "=" in text and text[:2] == "-c" and len(text) > 2:
             configured(call, Word(text[2:], False, args[i].origin), aliases)
+        if text.startswith("--exec-path="):
+            shell.runner.setting("GIT_EXEC_PATH", Word(text.partition("=")[2], False, args[i].origin), frame)
         i += 1
     rest = args[i:]
     if not rest:

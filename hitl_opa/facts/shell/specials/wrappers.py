@@ -10,6 +10,7 @@ from hitl_opa.facts.shell import code
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.frame import UNREAD, Stream
 from hitl_opa.facts.shell.specials.filters import joined
+from hitl_opa.facts.shell.variables import environment, load
 from hitl_opa.facts.shell.words import Word
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -63,8 +64,22 @@ def env(call: Invocation) -> Stream:
             frame.variables.update(settings)
             frame.variables.update(settings)
         return call.shell.run(rest, frame, call.stdin)
-    call.shell.ledger.effect("read", "system", "environment", place="info", via="env", traits=frame.traits)
-    return Stream(None, frozenset({"secret"}))
+    return printenv(call)
+
+
+def printenv(call: Invocation) -> Stream:
+    call.shell.ledger.effect("read", "system", "environment", place="info", via=call.via, traits=call.frame.traits)
+    return environment(call.frame)
+
+
+def dotenv(call: Invocation) -> Stream | None:
+    """Runs a command with the variables of a file of secrets."""
+    words = call.reading.rest
+    if not words or call.reading.subs not in ([], ["run"]):
+        return None
+    inner = call.frame.within(call.via)
+    load(inner)
+    return call.shell.run(words, inner, call.stdin)
 
 
 def sudo(call: Invocation) -> Stream:
