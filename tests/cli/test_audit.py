@@ -75,7 +75,9 @@ def test_a_call_that_ran_with_another_input_stands_out(run: Any, recorded: Path)
 
 
 def test_tail_follows(recorded: Path, tmp_path: Path) -> None:
-    code = "from hitl_opa.cli import main; main()"
+    # started in the background by a shell, the tests ignore the signal, and so would the command
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{heed}; from hitl_opa.cli import main; main()"
     command = [sys.executable, "-c", code, "audit", "tail", "-n", "0", "-f", "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
