@@ -3,7 +3,8 @@
     python benchmarks/start.py [--runs 40] [--json]
 
 The process imports `Guard`, opens it with the shipped policies and a record on disk, and decides one shell
-command. Runs alternate. The budget is on wall-clock time; CPU time is the steadier figure on a busy machine.
+command; a third one has a rule of its own besides, which is linted first. Runs alternate. The budget is on
+wall-clock time; CPU time is the steadier figure on a busy machine.
 """
 
 from __future__ import annotations
@@ -25,9 +26,17 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYT
 
 FIRST = """
 from hitl_opa import Guard, ToolCall
-guard = Guard.open(audit={audit!r}, level=2)
+guard = Guard.open(audit={audit!r}, level=2, policies={policies!r})
 decision = guard.decide_sync(ToolCall(tool="Bash", input={{"command": "rm -rf build"}}, cwd={cwd!r}))
 guard.close_sync()
+"""
+RULE = """package hitl.custom
+
+reasons contains r if {
+	some c in input.facts.commands
+	c.program == "ls"
+	r := {"rule": "custom.ls", "verdict": "ask", "risk": "high", "message": "No."}
+}
 """
 
 
@@ -47,7 +56,13 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = {"python -c pass": "pass", "first decision": FIRST.format(audit=str(folder / "a.db"), cwd=name)}
+        (folder / "own.rego").write_text(RULE)
+        own = [str(folder / "own.rego")]
+        rows = {
+            "python -c pass": "pass",
+            "first decision": FIRST.format(audit=str(folder / "a.db"), cwd=name, policies=[]),
+            "with an own rule": FIRST.format(audit=str(folder / "b.db"), cwd=name, policies=own),
+        }
         for code in rows.values():
             timed(code, folder)  # byte code and disk cache
         times: dict[str, list[tuple[float, float]]] = {row: [] for row in rows}
@@ -61,7 +76,7 @@ def main() -> None:
         print(json.dumps(report, indent=2))
     else:
         for row, pairs in times.items():
-            print(f"{row:16}{wall[row]:8.1f} ms (fastest {min(pairs)[0]:.1f}), CPU {cpu[row]:.1f} ms")
+            print(f"{row:18}{wall[row]:8.1f} ms (fastest {min(pairs)[0]:.1f}), CPU {cpu[row]:.1f} ms")
         print(f"ratio {taken / bare:.1f}; budget {BUDGET_MS} ms: {'met' if report['met'] else 'MISSED'}")
     sys.exit(not report["met"])
 

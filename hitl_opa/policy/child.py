@@ -1,7 +1,7 @@
 """What runs in the killable process: parse policies and lint them.
 
-Reads ``{"sources": {file: text}, "users": [file], "prefix": [name], "data": {}}`` from standard input,
-writes one line a step to standard output: ``{"file": …}`` before it is parsed, ``{"findings": [...]}`` at the end.
+Reads ``{"sources": {file: text}, "users": [file], "known": [file], "prefix": [name], "data": {}}`` from standard
+input, writes one line a step to standard output: ``{"file": …}`` before it is parsed, ``{"findings": [...]}`` last.
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ _CHECKS = (checks.heads, checks.bodies, calls.functions, calls.withs, whole.impo
 
 
 def lint(
-    sources: dict[str, str], users: frozenset[str], prefix: tuple[str, ...], data: Any, progress: Any = None
+    sources: dict[str, str],
+    users: frozenset[str],
+    known: frozenset[str],
+    prefix: tuple[str, ...],
+    data: Any,
+    progress: Any = None,
 ) -> list[Finding]:
-    """Every finding over these files, sorted. A file that does not parse has just that finding."""
+    """Every finding over these files but the known ones, sorted. A file that does not parse has just that finding."""
     from hitl_opa.engines.embedded import explain
 
     findings: list[Finding] = []
@@ -32,7 +37,7 @@ def lint(
     for file, source in sources.items():
         if progress:
             progress(file)
-        early = list(whole.text(file, source))
+        early = [] if file in known else list(whole.text(file, source))
         findings += early
         if early:
             continue
@@ -43,12 +48,13 @@ def lint(
         except BaseException as error:  # noqa: BLE001 - a panic of the parser is no Exception
             findings.append(_unparsed(file, source, explain(error)))
     program = Program(modules, data)
-    for module in modules:
+    checked = [module for module in modules if module.file not in known]
+    for module in checked:
         for check in _CHECKS:
             findings += check(module, program)
         findings += whole.packages(module, users, prefix)
         findings += whole.unheard(module, users, prefix)
-    findings += whole.chains(program)
+    findings += whole.chains(checked, program)
     return sorted(set(findings))
 
 
@@ -76,6 +82,7 @@ def main() -> None:
     found = lint(
         request["sources"],
         frozenset(request["users"]),
+        frozenset(request["known"]),
         tuple(request["prefix"]),
         request["data"],
         lambda file: say({"file": file}),

@@ -24,11 +24,14 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from hitl_opa
 def check(bundle: PolicyBundle, *, prefix: tuple[str, ...] = USER_PACKAGE, deadline: float = DEADLINE) -> None:
     """Raise PolicyError with every finding, a line each, unless the bundle keeps to the portable profile.
 
-    ``prefix``: the package that a user's files must lie in or below; ``()`` for any.
+    ``prefix``: the package that a user's files must lie in or below; ``()`` for any. What ships with hitl-opa
+    was checked before it shipped: with data of the shape that it was checked with, it is read for its names alone.
     """
+    tests = {file: source for file, source in bundle.tests.items() if not bundle.compiled or file in bundle.users}
     found = findings(
-        {**bundle.modules, **bundle.tests},
+        {**bundle.modules, **tests},
         users=bundle.users,
+        known=bundle.compiled,
         prefix=prefix,
         data=msgspec.json.decode(bundle.data),
         deadline=deadline,
@@ -41,15 +44,18 @@ def findings(
     sources: Mapping[str, str],
     *,
     users: frozenset[str] = frozenset(),
+    known: frozenset[str] = frozenset(),
     prefix: tuple[str, ...] = USER_PACKAGE,
     data: Any = None,
     deadline: float = DEADLINE,
 ) -> list[Finding]:
     """What is outside the portable profile in these files (path -> Rego), in file order.
 
+    ``known``: those among them that keep to it, which the others may refer to.
     Runs in a child process that is killed after ``deadline`` seconds; PolicyError if it dies or is late.
     """
-    request = {"sources": dict(sources), "users": sorted(users), "prefix": prefix, "data": data or {}}
+    files = {"sources": dict(sources), "users": sorted(users), "known": sorted(known)}
+    request = {**files, "prefix": prefix, "data": data or {}}
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", _START, json.dumps(sys.path)],
         stdin=subprocess.PIPE,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 from hitl_opa.policy.checks import finding
 from hitl_opa.policy.finding import Finding
@@ -115,19 +116,23 @@ def unheard(module: Module, users: frozenset[str], prefix: Path) -> Iterator[Fin
             )
 
 
-def chains(program: Program) -> Iterator[Finding]:
-    """``recursion`` and ``chain``: rules that depend on themselves, or on each other very deeply."""
-    owners: dict[Path, tuple[Module, Rule]] = {}
-    edges: dict[Path, set[Path]] = {}
+def chains(modules: Iterable[Module], program: Program) -> Iterator[Finding]:
+    """``recursion`` and ``chain``: rules of these modules that depend on themselves, or on others very deeply."""
+    definitions: dict[Path, list[tuple[Module, Rule]]] = {}
     for module in program.modules:
         for rule in module.rules:
-            owners.setdefault(rule.path, (module, rule))
-            edges.setdefault(rule.path, set()).update(_uses(program, module, rule))
+            definitions.setdefault(rule.path, []).append((module, rule))
+    owners = {path: found[0] for path, found in definitions.items()}
+
+    @cache
+    def uses(path: Path) -> list[Path]:
+        return sorted({used for module, rule in definitions[path] for used in _uses(program, module, rule)})
+
     depth: dict[Path, int] = {}
-    for start, first in edges.items():
+    for start in (rule.path for module in modules for rule in module.rules):
         if start in depth:
             continue
-        stack: list[tuple[Path, Iterator[Path]]] = [(start, iter(sorted(first)))]
+        stack: list[tuple[Path, Iterator[Path]]] = [(start, iter(uses(start)))]
         open_: set[Path] = {start}
         while stack:
             path, rest = stack[-1]
@@ -135,7 +140,7 @@ def chains(program: Program) -> Iterator[Finding]:
             if following is None:
                 stack.pop()
                 open_.discard(path)
-                depth[path] = 1 + max((depth.get(p, 0) for p in edges[path]), default=0)
+                depth[path] = 1 + max((depth.get(p, 0) for p in uses(path)), default=0)
                 if depth[path] == MAX_CHAIN + 1:
                     module, rule = owners[path]
                     what = f"data.{'.'.join(path)} depends on a chain of more than {MAX_CHAIN} rules"
@@ -151,7 +156,7 @@ def chains(program: Program) -> Iterator[Finding]:
                 )
             elif following not in depth:
                 open_.add(following)
-                stack.append((following, iter(sorted(edges[following]))))
+                stack.append((following, iter(uses(following))))
 
 
 def _uses(program: Program, module: Module, rule: Rule) -> set[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,4 +17,6 @@ def test_facts_hold_for_what_a_fuzzer_finds(tmp_path: Path) -> None:
     options = ["-runs=1500", "-seed=1", "-timeout=60", "-max_len=300", f"-artifact_prefix={tmp_path}/"]
     done = subprocess.run([sys.executable, script, *options], check=False, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "Done 1500 runs" in done.stderr
+    ran = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    assert ran
+    assert int(ran[1]) >= 1500  # it may finish what it began
