@@ -21,8 +21,6 @@ from hitl_opa.facts.shell.specials import TABLE
 HERE = Path(__file__).parent
 TARGET = HERE / "programs.json"
 MANY = 8  # programs of one entry, beyond which a letter means different things to them
-_VERBS = ["clear", "delete", "remove", "erase", "purge", "wipe", "reset", "kill", "shutdown", "uninstall"]
-CHANGING = frozenset(f"--{verb}" for verb in _VERBS)
 _CHANGES = (Act("effect", "configure", "system", "settings"),)
 _OPTIONS = ("values", "inform", "options", "flags")
 _KEYS = {
@@ -175,11 +173,8 @@ def wary(made: Program) -> Program:
             for name, found in made.options.items()
         },
         flags={
-            **(dict.fromkeys(CHANGING - made.options.keys(), _CHANGES) if _only_reads(made) else {}),
-            **{
-                name: (Act("alone"), *found) if len(name) == 2 and takes_back(found) else found
-                for name, found in made.flags.items()
-            },
+            name: (Act("alone"), *found) if len(name) == 2 and takes_back(found) else found
+            for name, found in made.flags.items()
         },
         subs={name: wary(sub) for name, sub in made.subs.items()},
     )
@@ -248,7 +243,11 @@ def read_programs() -> dict[str, Any]:
     out: dict[str, Any] = {}
     for file_name, first, others in found:
         made = program(entries[first], f"{file_name}: {first}", entries, top=True)
-        out[first] = wary(made) if len(others) >= MANY else made
+        if len(others) >= MANY:
+            made = wary(made)
+            if _only_reads(made):
+                made = msgspec.structs.replace(made, flags={**made.flags, "!": _CHANGES})
+        out[first] = made
         out.update(dict.fromkeys(others, first))
     return dict(sorted(out.items()))
 

@@ -12,6 +12,11 @@ class Links:
     def __init__(self) -> None:
         self._reals: dict[str, str] = {"": "", "/": "/"}
 
+    def add(self, path: str, target: str) -> None:
+        """A link that the call itself makes, and what it leads to."""
+        self._reals = {p: real for p, real in self._reals.items() if not (p + "/").startswith(path + "/")}
+        self._reals[path] = self.follow(target)
+
     def follow(self, path: str) -> str:
         """Symlinks followed; a path that cannot be looked at stays as written."""
         known = self._reals.get(path)

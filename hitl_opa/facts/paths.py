@@ -18,6 +18,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from hitl_opa.facts.data import load
+from hitl_opa.facts.file_names import PUBLIC, sensitive
 from hitl_opa.facts.guarded import files_below
 from hitl_opa.facts.links import Links
 
@@ -38,7 +39,6 @@ _NAMED_HOME = re.compile(r"(?:\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|\$env:U
 _PROVIDER = re.compile(r"(?i)(HKLM|HKCU|HKCR|HKU|HKCC|HKEY_[A-Z_]+|Registry|Cert|WSMan)(?:(?:::?)?(?=[\\])|::?(?=/))")
 _PADDING = re.compile(r"(?:(?<=[^/ .])[ .]+|::\$data)(?=/|\Z)")  # what Windows drops from the end of a name
 _DRIVE = re.compile(r"(?:/mnt/|/cygdrive/)?([A-Za-z]):?[\\/]")
-_PUBLIC = (".pub", "known_hosts")  # of what lies with credentials, the part that is none
 _SENSITIVE_GLOB = ("/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/gshadow", "/etc/group", "/etc/ld.so.preload")
 
 
@@ -64,7 +64,8 @@ class Paths:
         self.workspace = _plain(workspace or cwd)
         self.home = _plain(home)
         self.cwd = _plain(cwd) or self.workspace
-        self._real = Links().follow
+        self._links = Links()
+        self._real = self._links.follow
         self._seen: dict[tuple[str, str, bool], Location] = {}
         self._workspace = self._real(self.workspace).casefold() if self.workspace else ""
         self._home = self._real(self.home).casefold() if self.home else ""
@@ -76,6 +77,11 @@ class Paths:
         self._protected = tuple(
             dict.fromkeys(path.casefold() for pair in zip(named, real, strict=True) for path in pair)
         )
+
+    def link(self, path: str, target: str) -> None:
+        """From here on the call reaches ``target`` as ``path`` (both absolute)."""
+        self._links.add(path, target)
+        self._seen.clear()
 
     def is_plan(self, real: str) -> bool:
         """Whether Claude Code keeps a plan there."""
@@ -208,7 +214,7 @@ class Paths:
         folder = head[: head.rfind("/") + 1]
         tail = tail[tail.rfind(UNKNOWN) + 1 :]
         if "/" in tail or tail[:1] == ".":
-            named = _sensitive("/?" + tail.casefold())
+            named = sensitive("/?" + tail.casefold())
             if named:
                 return Location("", named, False, False)
         if len(folder) > 1:
@@ -256,7 +262,7 @@ class Paths:
         for guarded in self._protected:
             if low == guarded or low.startswith(guarded + "/"):
                 return "guard"
-        named = _sensitive(low)
+        named = sensitive(low)
         if named in ("guard", "credentials", "env-file", "git-hooks"):
             return named
         data = load().places
@@ -283,7 +289,7 @@ class Paths:
         if below:
             homely, length = _longest(data.home, relative)
             if homely and not (inside and len(workspace) > len(below) + length):
-                return "dotfile" if homely == "credentials" and low.endswith(_PUBLIC) else homely
+                return "dotfile" if homely == "credentials" and low.endswith(PUBLIC) else homely
         absolute, length = _longest(data.absolute, low)
         if inside:
             return absolute if length > len(workspace) and absolute != "temp" else named or "workspace"
@@ -332,45 +338,6 @@ def _longest(table: dict[str, str], path: str) -> tuple[str, int]:
             return found, len(path)
         path = path[: path.rfind("/")] if "/" in path else ""
     return "", 0
-
-
-def _sensitive(low: str) -> str:
-    """The place that the name alone, or a folder of that name anywhere, decides."""
-    places = load().places
-    name = low[low.rfind("/") + 1 :]
-    if "/." in low:
-        parts = low.split("/")
-        for i, part in enumerate(parts):
-            if part[:1] == "." and len(part) > 1:
-                for end in (i + 2, i + 1):
-                    found = places.anywhere.get("/".join(parts[i:end]))
-                    if part == ".git" and ("hooks" in parts[i + 1 : -1] or name in ("attributes", "config")):
-                        found = "git-hooks"  # of a submodule or a work tree, and what runs filters
-                    if found and not (found == "git-internals" and end == i + 2):
-                        if found == "credentials" and name.endswith(_PUBLIC):
-                            continue
-                        return found
-    return _named(name)
-
-
-@lru_cache(maxsize=1024)
-def _named(name: str) -> str:
-    """The place that a file's own name decides."""
-    found = load().places.names.get(name)
-    if found is not None:
-        return found
-    match = _name_pattern().match(name)
-    return match.lastgroup.replace("_", "-") if match and match.lastgroup else ""
-
-
-@cache
-def _name_pattern() -> re.Pattern[str]:
-    by_place: dict[str, list[str]] = {}
-    for pattern, place in load().places.globs:
-        by_place.setdefault(place, []).append(fnmatch.translate(pattern))
-    excluded = "|".join(by_place.pop("", []) or ["(?!)"])
-    groups = "|".join(f"(?P<{place.replace('-', '_')}>{'|'.join(ps)})" for place, ps in by_place.items())
-    return re.compile(f"(?!{excluded})(?:{groups})")
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -36,6 +36,9 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+read_facts(ToolCall(tool="Bash", input={"command": "python3 -c 1; ls *"}, cwd="/"))  # the first call loads the data
+
+
 def document(tool: str, arguments: dict[str, Any], **where: str) -> Facts | None:
     try:
         about, facts = read_facts(ToolCall(tool=tool, input=arguments, **where))

@@ -35,7 +35,7 @@ _RUN = {
 _READ = {
     "node": r"(?:readFile|readFileSync|createReadStream|readdirSync|readdir|statSync|existsSync|Deno\.readTextFile|Bun\.file)",
     "perl": r"(?:slurp|read_file)", "ruby": r"(?:File\.read|IO\.read|File\.readlines|File\.foreach|Dir\.glob|Dir\.entries|File\.exist\?)",
-    "php": r"(?:file_get_contents|readfile|file|fopen|include|require|include_once|require_once|scandir|show_source|highlight_file)", "lua": r"(?:io\.open|io\.lines|dofile|loadfile)", "r": r"(?:read\.\w+|readLines|readRDS|source|load|list\.files)",
+    "php": r"(?:file_get_contents|readfile|file|fopen|include|require|include_once|require_once|scandir|show_source|highlight_file)", "lua": r"(?:io\.lines)", "r": r"(?:read\.\w+|readLines|readRDS|source|load|list\.files)",
     "julia": r"(?:read|readlines|readdir|eachline|open|include)",
 }  # fmt: skip
 _WRITE = {
@@ -49,22 +49,31 @@ _DELETE = {
     "ruby": r"(?:File\.delete|File\.unlink|FileUtils\.(?:rm|rm_f|rm_r|rm_rf|remove\w*)|Dir\.rmdir|Dir\.delete)", "php": r"(?:unlink|rmdir)", "lua": r"(?:os\.remove)", "r": r"(?:unlink|file\.remove)", "julia": r"(?:rm)",
 }  # fmt: skip
 _NET = {
-    "node": r"(?:fetch|https?\.get|https?\.request|axios(?:\.\w+)?|net\.connect|net\.createConnection|got|WebSocket|tls\.connect|dgram)",
+    "node": r"(?:fetch|https?(?:[\"'`]\))?\.(?:get|request)|axios(?:\.\w+)?|net\.connect|net\.createConnection|(?:net[\"']?\)?|\bnet)\.Socket|got|WebSocket|tls\.connect|dgram)",
     "perl": r"(?:LWP::Simple::get|get|getstore|IO::Socket::INET->new|HTTP::Tiny\S*|socket|connect)", "ruby": r"(?:Net::HTTP\.\w+|URI\.open|open-uri|TCPSocket\.(?:new|open)|HTTParty\.\w+|Faraday\.\w+)",
     "php": r"(?:fsockopen|curl_init|curl_exec|stream_socket_client|mail)", "lua": r"(?:socket\.\w+|http\.request)", "r": r"(?:download\.file|url|curl\w*|httr::\w+|install\.packages)",
     "julia": r"(?:download|Downloads\.\w+|HTTP\.\w+|connect)",
 }  # fmt: skip
+_OPEN = {"ruby": r"File\.(?:open|new)", "lua": r"io\.open", "julia": r"open"}  # a mode says whether it reads
+# What loads other code, by a path or an address.
+_LOAD = {
+    "node": r"(?:require|import)", "php": r"(?:include|include_once|require|require_once)", "lua": r"(?:dofile|loadfile)",
+    "ruby": r"(?:load|require|require_relative)", "perl": r"(?:do|require)", "r": r"source", "julia": r"include",
+}  # fmt: skip
 _DYNAMIC = {
-    "node": r"(?:\beval\s*\(|new\s+Function\s*\(|vm\.run|process\.binding|require\s*\(\s*[^\"'`\s)]|import\s*\(\s*[^\"'`\s)]|globalThis\[|global\[|process\.mainModule|(?:child_process|fs|vm|net)[\"'`]\s*\)\s*\[|Reflect\.(?:get|apply)\s*\(|\batob\s*\()",
-    "perl": r"(?:\beval\b\s*[^{\s]|\bdo\s+[\"'$]|\brequire\s+[\"'$]|pack\s*\(|\bsyscall\b|&\s*[\$\{]|->\s*\$\w+\s*\(|\$\w+\s*->\s*\(|\bunlink\s+(?:glob|map|grep|sort|<))", "ruby": r"(?:\beval\b|instance_eval|class_eval|\b(?:public_|__)?send(?:__)?\s*\(|\bconst_get\b|\bmethod\s*\(|\bload\b|Kernel\.|Marshal\.load|\.unpack)",
+    "node": r"(?:\beval\s*\(|new\s+Function\s*\(|vm\.run|process\.binding|require\s*\(\s*[^\"'`\s)]|import\s*\(\s*[^\"'`\s)]|globalThis\[|global\[|process\.mainModule|(?:child_process|fs|vm|net)[\"'`]\s*\)\s*\[|\b(?:rm|rmSync|unlink\w*|exec\w*|spawn\w*|fork|writeFile\w*)\s*:\s*\w+[^}]*\}\s*=|\[\s*[\"'`][^\]\n]{0,40}\+|Reflect\.(?:get|apply)\s*\(|\batob\s*\()",
+    "perl": r"(?:\beval\b\s*[^{\s]|\bdo\s+[\"'$]|\brequire\s+[\"'$]|pack\s*\(|\bsyscall\b|&\s*[\$\{]|->\s*\$\w+\s*\(|\$\w+\s*->\s*\(|\bunlink\s*(?:glob|map|grep|sort|<))", "ruby": r"(?:\beval\b|instance_eval|class_eval|\b(?:public_|__)?send(?:__)?\s*\(|\bconst_get\b|\bmethod\s*\(|\bload\b|Kernel\.|Marshal\.load|\.unpack)",
     "php": r"(?:\beval\s*\(|assert\s*\(|create_function|base64_decode|call_user_func|array_(?:map|filter|walk)\s*\(\s*[\"']|Reflection(?:Function|Method)|preg_replace\s*\(\s*[\"']/[^/]*/e|\$\w+\s*\()", "lua": r"(?:\bload\s*\(|loadstring|_G\s*\[|getfenv)", "r": r"(?:eval\s*\(\s*parse|do\.call|match\.fun)",
     "julia": r"(?:\beval\b|@eval|Meta\.parse|ccall|@ccall|include_string|invokelatest|getfield|getproperty|unsafe_|open\s*\([^)]*,\s*\"[wa+])",
 }  # fmt: skip
+_BARE = re.compile(r"[a-z_]\w*\s*(?:[(\[;})]|$)")  # an argument without parentheses: "unlink glob(…)", "delete f"
 _PRINTS = re.compile(r"\b(?:console\.\w+|print\w*|puts|p|echo|say|stdout)\b|-[np]e")
 _ALIASES = {"deno": "node", "bun": "node", "tsx": "node", "ts-node": "node", "Rscript": "r", "luajit": "lua"}
 
 
 def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Stream, via: str) -> Stream:
+    from hitl_opa.facts.shell.code import script_file
+
     language = _ALIASES.get(language, language)
     text = word.text
     if language not in _RUN:
@@ -82,8 +91,8 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
             shell.script(_gaps(match[1] or match[2] or "", language), frame, UNREAD, via=via)
     if language == "perl":
         _perl_open(shell, frame, plain, via)
-    if language == "ruby" and re.search(r"File\.open|File\.new|IO\.write", plain):
-        for arguments in _calls(plain, r"File\.(?:open|new)"):
+    if language in _OPEN:
+        for arguments in _calls(plain, _OPEN[language]):
             values = _strings(arguments)
             mode = values[1] if len(values) > 1 else "r"
             shell.path(
@@ -115,6 +124,10 @@ def read_calls(shell: Shell, frame: Frame, language: str, word: Word, stdin: Str
                 place = shell.path(verb, Word(value, "*" in value), frame, via=via, traits=recursive)
                 if place in ("credentials", "env-file", "system-auth") and verb == "read":
                     origin |= {"secret"}
+    for arguments in _calls(plain, _LOAD[language]):
+        for value in _strings(arguments)[:1]:
+            if "://" in value or value[:1] in "/~" or value[:2] in ("./", ".."):
+                script_file(shell, frame.within(via), "none", Word(value), [], UNREAD, via)
     if re.search(r"process\.env\b(?!\.(?:NODE_ENV|HOME|PATH|PWD|CI)\b)|%ENV|\$_ENV|ENV\.to_h|getenv\(\)", plain):
         origin |= {"secret"} | (frame.loaded if _PRINTS.search(plain) else frozenset())
     _network(shell, frame, plain, language, via, origin)
@@ -147,14 +160,14 @@ def _calls(text: str, names: str) -> list[str]:
     """The argument text of each call of one of ``names``, with or without parentheses."""
     out: list[str] = []
     for match in re.finditer(
-        r"(?<![\w$@%])(?:[\w$]{1,64}(?:\([^()]{0,200}\))?(?:\.|::|->)){0,8}" + names + r"(?=\s*[\(\s\"'`{]|\s+q)", text
+        r"(?<![\w$@%])(?:[\w$]{1,64}(?:\([^()]{0,200}\))?(?:\.|::|->)){0,8}" + names + r"(?=\s*[\(\s\"'`{<]|\s+q)", text
     ):
         if len(out) >= MAX_CALLS:
             break
         rest = text[match.end() : match.end() + MAX_ARGUMENTS].lstrip()
         if rest[:1] == "(":
             out.append(_balanced(rest[1:]))
-        elif rest[:1] in "\"'`{[" or rest[:1] == "q" or rest[:1] in "$@%":
+        elif rest[:1] in "\"'`{[" or rest[:1] == "q" or rest[:1] in "$@%" or _BARE.match(rest):
             out.append(re.split(r"[;\n]", rest, maxsplit=1)[0])
     return out
 

@@ -7,14 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.paths import UNKNOWN
-from hitl_opa.facts.shell.frame import UNREAD
+from hitl_opa.facts.shell.frame import UNREAD, Stream
 from hitl_opa.facts.shell.words import Word
 
 if TYPE_CHECKING:
     from hitl_opa.facts.code.python_reader import Reader
-from hitl_opa.facts.code.python_values import decode
+from hitl_opa.facts.code.python_values import decode, secret
 
 _DOMESTIC = frozenset({"credentials", "env-file", "system-auth"})
+_CARRIED = frozenset({"remote", "decoded"})
 _DECODED = frozenset({"decoded"})
 
 
@@ -26,7 +27,7 @@ def _path(reader: Reader, verb: str, text: str, traits: tuple[str, ...] = ()) ->
     glob = any(c in text for c in "*?")
     place = reader.shell.path(verb, Word(text, glob), reader.frame, via=reader.via, traits=traits)
     if verb == "write":
-        reader.shell.wrote(text, reader.frame, UNREAD)
+        reader.shell.wrote(text, reader.frame, Stream(None, reader.origin & _CARRIED))
     if verb == "read" and place in _DOMESTIC:
         reader.origin |= {"secret"}
     return place
@@ -72,6 +73,8 @@ def act(reader: Reader, action: str, node: ast.Call, name: str, receiver: str) -
             _path(reader, "read", first)
         return UNKNOWN
     if verb in ("read", "delete", "write"):
+        if "inplace" in keywords:
+            verb = "write"
         _path(
             reader,
             verb,
@@ -106,11 +109,14 @@ def act(reader: Reader, action: str, node: ast.Call, name: str, receiver: str) -
         _url(
             reader,
             "send"
-            if sends or ("secret" in reader.origin and ("params" in keywords or "data" in keywords))
+            if sends
+            or ("secret" in reader.origin and ("params" in keywords or "data" in keywords))
+            or (UNKNOWN in first and any(secret(reader, arg) for arg in node.args[:1]))
             else "receive",
             first,
         )
         if name.endswith("urlretrieve") and len(args) > 1:
+            reader.origin |= {"remote"}
             _path(reader, "write", args[1])
     elif verb == "urlopen":
         sends = len(args) > 1 or "data" in keywords or reader.values.get("@request") == "data"
@@ -209,6 +215,13 @@ def act(reader: Reader, action: str, node: ast.Call, name: str, receiver: str) -
                 traits=tuple(sorted({"listen", *frame.traits})),
                 certain=frame.certain,
             )
+    elif verb == "secret":
+        reader.origin |= {"secret"}
+        shell.ledger.effect("read", "secret", first, via=via, traits=frame.traits, certain=frame.certain)
+    elif verb in ("settings", "schedule"):
+        shell.ledger.effect("configure", "system", name, place=verb, via=via, traits=frame.traits)
+    elif verb == "types":
+        shell.ledger.opaque("dynamic-code", ast.unparse(node)[:200], via)
     elif verb == "install":
         shell.ledger.effect("execute", "code", "pip", place="package", via=via, traits=frame.traits)
     elif verb.startswith("method-") or verb in (
@@ -237,7 +250,7 @@ def _method_act(
             and isinstance(base, ast.Name | ast.BinOp | ast.Call | ast.Attribute)
             and target not in ("", UNKNOWN)
         )
-        or "Path" in "".join(reader.names.values())
+        or "path" in "".join(reader.names.values()).lower()
     )
     if verb == "method-open":
         if not pathlike:

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.code.python_calls import ATTRIBUTES, CALLS
+from hitl_opa.facts.code.python_sdks import dotted, root
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.frame import Frame
 from hitl_opa.facts.shell.words import Word
@@ -55,6 +56,9 @@ class Reader:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 for alias in node.names:
                     self.names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                    if alias.name == "*":
+                        own = [name for name in CALLS if name.rpartition(".")[0] == node.module]
+                        self.names.update({name.rpartition(".")[2]: name for name in own})
         self._imports()
         self.seen = 0
         self.body(tree.body)
@@ -80,7 +84,7 @@ class Reader:
             kind = self.kind(node.value) if node.value is not None else ""
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                name = _dotted(target)
+                name = dotted(target)
                 if (
                     name
                     and "." not in name
@@ -115,7 +119,7 @@ class Reader:
             for entry in node.items:
                 entered = self.value(entry.context_expr)
                 kind = self.kind(entry.context_expr)
-                if entry.optional_vars is not None and (name := _dotted(entry.optional_vars)):
+                if entry.optional_vars is not None and (name := dotted(entry.optional_vars)):
                     self.values[name] = entered
                     if kind:
                         self.classes[name] = kind
@@ -208,13 +212,13 @@ class Reader:
         if isinstance(node, ast.Call):
             return self.call(node)
         if isinstance(node, ast.Attribute):
-            dotted = _dotted(node)
-            if dotted and dotted in self.values:
-                return self.values[dotted]
+            name = dotted(node)
+            if name and name in self.values:
+                return self.values[name]
             full = self.full_name(node)
             if full == "os.environ":
                 self.origin |= {"secret"} | self.frame.loaded
-            if not dotted:
+            if not name:
                 self.value(node.value)
             return {"os.sep": "/", "os.devnull": "/dev/null", "sys.executable": "python3"}.get(full, UNKNOWN)
         if isinstance(node, ast.Subscript):
@@ -306,9 +310,13 @@ class Reader:
             if isinstance(node.func, ast.Attribute) and not full.split(".")[0]:
                 return ""
             return full
-        from hitl_opa.facts.code.python_sdks import root
+        base = root(node)
+        return self.classes.get(dotted(node) or "", "") or self.classes.get(base, "") or self._made(node, base)
 
-        return self.classes.get(_dotted(node) or "", "") or self.classes.get(root(node), "")
+    def _made(self, node: ast.expr, base: str) -> str:
+        """``MongoClient().shop``: still what the library made."""
+        called = any(isinstance(part, ast.Call) for part in ast.walk(node))
+        return self.names.get(base, "") if called and isinstance(node, ast.Attribute | ast.Subscript) else ""
 
     def full_name(self, node: ast.expr) -> str:
         """``os.system`` for whatever local name stands for it; ``""`` parts where the base is no name."""
@@ -347,7 +355,7 @@ class Reader:
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         receiver = ""
         if isinstance(node.func, ast.Attribute):
-            base = _dotted(node.func.value)
+            base = dotted(node.func.value)
             receiver = self.classes.get(base or "", "") or (
                 self.kind(node.func.value) if isinstance(node.func.value, ast.Call) else ""
             )
@@ -355,7 +363,7 @@ class Reader:
         for passed in (*node.args, *(k.value for k in node.keywords)):
             if (
                 isinstance(passed, ast.Name | ast.Attribute)
-                and _dotted(passed) not in self.values
+                and dotted(passed) not in self.values
                 and CALLS.get(self.full_name(passed).removeprefix("builtins."), "").split(" ")[0] in _RUNNING
             ):  # map(os.system, …), Thread(target=os.system): whoever gets the function calls it
                 self.shell.ledger.opaque("dynamic-code", ast.unparse(node)[:200], self.via)
@@ -382,13 +390,3 @@ class Reader:
                 self.shell.ledger.opaque("dynamic-code", ast.unparse(node.func)[:200], self.via)
             return python_values.constant(self, name, node)
         return python_effects.act(self, action, node, name, receiver)
-
-
-def _dotted(node: ast.expr) -> str:
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Name):
-        return ".".join([node.id, *reversed(parts)])
-    return ""

@@ -52,6 +52,16 @@ def act(reader: Reader, called: ast.expr, method: str) -> None:
     )
 
 
+def dotted(node: ast.expr) -> str:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        return ".".join([node.id, *reversed(parts)])
+    return ""
+
+
 def root(node: ast.expr) -> str:
     """The variable that a chain of calls and attributes begins with."""
     while not isinstance(node, ast.Name):
@@ -66,6 +76,8 @@ def root(node: ast.expr) -> str:
 
 def _made_by(reader: Reader, called: ast.expr) -> tuple[str, str] | None:
     name = root(called)
+    if not name:
+        return None
     for _ in range(4):
         found = reader.classes.get(name) or reader.names.get(name, "")
         name = found.split(".")[0]

@@ -69,3 +69,11 @@ def method(reader: Reader, node: ast.Call, name: str) -> str:
     if name in {"with_suffix", "with_name"}:
         return text
     return UNKNOWN
+
+
+def secret(reader: Reader, node: ast.expr) -> bool:
+    """Whether an expression is made of the environment."""
+    return any(
+        isinstance(part, ast.Attribute | ast.Name) and reader.full_name(part).startswith(("os.environ", "os.getenv"))
+        for part in ast.walk(node)
+    )

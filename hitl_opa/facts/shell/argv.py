@@ -9,6 +9,7 @@ from hitl_opa.facts.data import Act, Acts, Program
 from hitl_opa.facts.names import act_of_words, only_asks
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.asking import informational, tried
+from hitl_opa.facts.shell.copies import copied, landing
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
 from hitl_opa.facts.urls import read_url
@@ -35,7 +36,6 @@ _WHERE = frozenset(
 _STAGED = {"remote": ("cluster", "cloud", "service"), "database": ("", "unknown")}
 _STAGES = ("RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV", "DJANGO_ENV", "DEPLOY_ENV", "DEPLOY_ENVIRONMENT")
 _LIVE = re.compile(r"(?i)(?:^|[-_./:@=])(?:prod|production|prd|live)(?:$|[-_./:@\d])")
-_TELLING = frozenset({"guard", "ci", "git-hooks", "credentials", "env-file", "package-config", "shell-startup"})
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
 
 
@@ -76,7 +76,7 @@ class Invocation:
         out = UNREAD
         late: list[tuple[Act, Word | None]] = []
         if reading.level.last:
-            self._landing()
+            landing(self)
         copies = "recursive" in traits and any(a.kind == "path" and a.verb == "write" for a, _ in acts)
         for act, word in acts:
             if act.kind == "path":
@@ -85,6 +85,8 @@ class Invocation:
                     self.shell.copies(word, self.frame, self.via)
             else:
                 late.append((act, word))
+        if reading.level.last and len(reading.operands) == 2:
+            copied(self)
         for act, word in late:
             if act.kind == "run":
                 out = self.run(act, word)
@@ -250,12 +252,12 @@ class Invocation:
         verb = act.verb
         if (
             word is not None
-            and "leak" in word.origin
+            and {"leak", "encoded"} & word.origin
             and verb in ("query", "receive", "read")
             and (act.kind == "url" or act.type == "host")
         ):
             verb = "send"  # a name made of a secret is asked of whoever answers for it
-            mine |= {"upload", "secret"}
+            mine |= {"upload", *(word.origin & {"secret"})}
         marks = tuple(sorted(mine))
         if act.kind == "url":
             self.shell.ledger.url(verb, value or UNKNOWN, via=self.via, traits=marks, certain=self.frame.certain)
@@ -288,22 +290,10 @@ class Invocation:
             last = arg.text
         return False
 
-    def _landing(self) -> None:
-        """``cp a/x .`` writes ``./x``, whose name may say more than the folder's."""
-        operands, paths = self.reading.operands, self.shell.ledger.paths
-        if len(operands) < 2 or not self.reading.level.last:
-            return
-        target = operands[-1].text
-        if target.rsplit("/", 1)[-1] not in ("", ".", "..") and target not in (paths.workspace, self.frame.cwd):
-            return
-        for word in operands[:-1][:64]:
-            name = word.text.rstrip("/").rsplit("/", 1)[-1]
-            landed = Word(f"{target.rstrip('/')}/{name}", word.glob, word.origin)
-            if word.known and name and paths.locate(landed.text, self.frame.cwd).place in _TELLING:
-                self.shell.path("write", landed, self.frame, via=self.via, traits=("overwrite",))
-
     def _packages(self, traits: tuple[str, ...]) -> None:
         """Packages that are named by an address, and indexes that are no well-known one."""
+        if self.shell.files and any(arg.text == "." or arg.text[:2] in ("./", ".[") for arg in self.args):
+            self._written()  # the project itself is installed: its setup runs
         for arg in self.args:
             text = arg.text if arg.text[:2] != "--" else arg.text.partition("=")[2]
             address = _ADDRESS.search(text)
@@ -329,7 +319,7 @@ class Invocation:
             else None
         )
         trusted = at is None or at.place in ("workspace", "home", "outside", "unknown", "home-root")
-        if trusted and self.shell.came(self.frame.cwd.rstrip("/")):
+        if trusted and self.shell.came(f"{self.frame.cwd.rstrip('/')}/."):
             trusted = False
         for name in _STAGES:
             stage = self.frame.variables.get(name)
@@ -377,6 +367,8 @@ class Invocation:
             rest = self.reading.rest or ([word] if word is not None else [])
             if rest and rest[-1].text == ANY and len(self.reading.operands) > 1:  # "fd -e log . /var -x rm"
                 rest = [*rest[:-1], *(Word(f"{w.text.rstrip('/')}/*", True) for w in self.reading.operands[1:])]
+            if rest and rest[0].text == "-":  # "uv run -": what comes on its input
+                rest = [Word("python"), *rest]
             return self.shell.run(rest, frame.within(self.via), self.stdin) if rest else UNREAD
         if how == "opaque":
             self.shell.ledger.opaque(what, word.text if word else self.via, self.via)
@@ -391,6 +383,8 @@ class Invocation:
             return code.shell_text(self.shell, inner, word, self.stdin, self.via)
         if how == "code":
             return code.inline(self.shell, inner, what, word, self.stdin, self.via)
+        if how == "script" and word.text in ("-", "/dev/stdin"):
+            return code.piped(self.shell, inner, what, self.stdin, self.via)
         if how == "script":
             return code.script_file(self.shell, inner, what, word, self.reading.rest[1:], self.stdin, self.via)
         if how in ("sql", "sqlfile"):

@@ -118,6 +118,7 @@ def script_place(shell: Shell, frame: Frame, word: Word) -> tuple[str, str, bool
 
 
 # Scripts that a framework puts into every project: what their subcommands do is known, whatever they contain.
+_READ = frozenset({"node", "ruby", "perl", "php", "lua", "r", "julia", "awk", "powershell"})  # as inline code
 _LAUNCHERS = frozenset({"gradlew", "gradlew.bat", "mvnw", "mvnw.cmd", "artisan", "manage.py", "rails", "rake", "sail"})
 
 
@@ -133,6 +134,8 @@ def script_file(
             marks_origin(shell, frame, written.origin, word.text, via)
             place = "remote" if "remote" in written.origin else place
         content, certain = written.text, True
+        if content is None and name in shell.appended:
+            content = shell.appended[name].text
         if content is not None and place == "unknown" and not written.origin & {"remote", "decoded", "secret"}:
             place = "inline"  # this call wrote it, so it is read like code on the command line
     else:
@@ -142,6 +145,8 @@ def script_file(
     if word.text.startswith(("http://", "https://")):
         shell.ledger.url("receive", word.text, via=via, traits=frame.traits)
         place, real = "remote", ""
+    elif word.text[:5] == "data:":
+        shell.ledger.opaque("inline-code", word.text, via)
     shell.ledger.effect(
         "execute",
         "code",
@@ -164,7 +169,7 @@ def script_file(
     inner.positional = args
     if language == "sh":
         return shell.script(content, inner, stdin, via=via)
-    if language == "python" or place == "inline":
+    if language == "python" or place == "inline" or (written is not None and language in _READ):
         from hitl_opa.facts.code import read_code
 
         return read_code(shell, inner, language, Word(content), stdin, via, script=True)

@@ -8,6 +8,9 @@ from hitl_opa.facts.shell.words import Word
 
 ASKS = frozenset({"read", "query", "receive"})  # verbs that change nothing
 ANY = "./" + UNKNOWN  # any file below the current directory
+# Options that are called after a change: they make one ("!") also where nobody described them.
+_VERBS = ("clear", "delete", "remove", "erase", "purge", "wipe", "reset", "kill", "shutdown", "uninstall")
+CHANGING = frozenset(f"--{verb}" for verb in _VERBS)
 _OFF = frozenset({"false", "none", "no", "off", "0"})
 
 
@@ -112,6 +115,8 @@ def _option(text: str, word: Word, args: list[Word], i: int, levels: list[Progra
         name, eq, value = text.partition("=")
         acts, takes = _look(levels, name, style)
         out.flags.add(name)
+        if acts is None and name in CHANGING:
+            acts = levels[0].flags.get("!")
         if acts is None:
             return i
         if takes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hitl_opa.facts.holdings import holds_secrets
 from hitl_opa.facts.paths import UNKNOWN
-from hitl_opa.facts.shell.frame import MAX_STREAM, UNREAD, Frame, Stream
+from hitl_opa.facts.shell.frame import MAX_STREAM, SILENT, UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import NOWHERE, Word
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class World:
         self.ledger = ledger
         self.home = home
         self.traps: list[Word] = []  # what the call wants run when it ends, or at a signal
+        self.appended: dict[str, Stream] = {}  # and what it added to files that it did not write
         self.files: dict[str, Stream] = {}  # what files written by this call hold, by absolute path
 
     def variable(self, name: str, frame: Frame) -> Word:
@@ -104,6 +105,8 @@ class World:
         if UNKNOWN in text or text[:5] == "/dev/":
             return
         name = self.absolute(text, frame)
+        if append and name not in self.files:
+            self.appended[name] = self.appended.get(name, SILENT).plus(content)
         if append:
             content = self.files.get(name, UNREAD).plus(content)
         if content.text is not None and len(content.text) > MAX_STREAM:
@@ -114,12 +117,15 @@ class World:
 
     def came(self, path: str) -> frozenset[str]:
         """Where the folders that a path lies in came from, as far as this call made them."""
-        if self.files:
-            while path.count("/") > 1 and path != self.ledger.paths.workspace:
-                known = self.files.get(path)
-                if known is not None and known.origin & {"remote", "fetched"}:
-                    return known.origin
-                path = path.rpartition("/")[0]
+        below = 0
+        while self.files and path.count("/") > 1:
+            known = self.files.get(path)
+            whole = path == self.ledger.paths.workspace
+            if known is not None and known.origin & {"remote", "fetched"} and (not whole or below > 1):
+                return known.origin
+            if whole:
+                break
+            path, below = path.rpartition("/")[0], below + 1
         return frozenset()
 
     def absolute(self, text: str, frame: Frame) -> str:

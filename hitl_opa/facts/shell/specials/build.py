@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hitl_opa.facts import names
-from hitl_opa.facts.data import program
+from hitl_opa.facts.data import load, program
 from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell import code
 from hitl_opa.facts.shell.argv import Invocation
@@ -28,6 +28,10 @@ def make(call: Invocation) -> Stream:
     )
     settings = {w.text.partition("=")[0]: w.text.partition("=")[2] for w in reading.operands if "=" in w.text}
     targets = [w.text for w in reading.operands if "=" not in w.text]
+    for title, value in settings.items():
+        shell.runner.setting(title, Word(value), inner)
+        if title in load().places.variables and _COMMANDS.search(value):
+            shell.script(value, inner, via="make")  # stands where a recipe has the program
     if "SHELL" in settings:
         shell.run([Word(settings["SHELL"]), Word("-c"), Word(":")], inner, UNREAD)
     evaluated = _value(call.args, ("--eval",))
@@ -175,10 +179,36 @@ def _installs(call: Invocation, frame: Frame, targets: list[str], settings: dict
                 return
 
 
+_TOOLS = {
+    "rm": "rm", "remove": "rm", "remove_directory": "rm -r", "copy": "cp", "copy_if_different": "cp", "rename": "mv",
+    "copy_directory": "cp -r", "copy_directory_if_different": "cp -r", "make_directory": "mkdir", "touch": "touch",
+    "touch_nocreate": "touch", "cat": "cat", "env": "env", "time": "time", "create_symlink": "ln -s", "tar": "tar",
+    "create_hardlink": "ln", "echo": "echo", "md5sum": "md5sum", "compare_files": "cmp",
+}  # fmt: skip
+
+
+def cmake(call: Invocation) -> Stream | None:
+    """``cmake -E``: what the shell's own tools do, under other names."""
+    words = call.args[1:]
+    if not words or call.args[0].text != "-E":
+        return None
+    frame = call.frame.within("cmake")
+    if words[0].text == "chdir" and len(words) > 2:
+        frame.cwd = call.shell.absolute(words[1].text, frame) if words[1].known else UNKNOWN
+        return call.shell.run(words[2:], frame, call.stdin)
+    tool = _TOOLS.get(words[0].text)
+    return call.shell.run([*map(Word, tool.split()), *words[1:]], frame, call.stdin) if tool else None
+
+
 def npm(call: Invocation) -> Stream | None:
     """``pnpm tool`` and ``yarn tool``: what is no command of theirs is a package's program, as with ``npx``."""
     name = call.reading.unknown_sub
     at = next((i for i, word in enumerate(call.args) if word.text == name), -1)
+    if call.reading.subs == ["pkg", "set"]:
+        for word in call.args:
+            field, _, script = word.text.partition("=")
+            if field.startswith("scripts."):
+                call.shell.script(script.replace(UNKNOWN, "${__}"), call.frame.within("npm", certain=False), via="npm")
     if not name or at < 0 or call.via == "npm":
         return None
     return (
@@ -209,6 +239,9 @@ def npx(call: Invocation) -> Stream:
     _fetched(call, package, place)
     found = program(name) or program(name.rpartition("/")[2])
     if found is None or found.special in _CARRIERS:
+        behind = [i for i, word in enumerate(words) if word.text == "--"][:1]
+        if behind and (rest := words[behind[0] + 1 :]) and program(rest[0].text):  # a command that it runs
+            return shell.run(rest, frame.within(call.via), call.stdin)
         return UNREAD
     return shell.run(
         [Word(name if program(name) else name.rpartition("/")[2]), *words[1:]], frame.within(call.via), call.stdin
@@ -221,6 +254,8 @@ def go_run(call: Invocation) -> Stream:
     if names and ("@" in names[0].text or _MODULE.match(names[0].text)):
         _fetched(call, names[0], "remote")
         return UNREAD
+    if names and names[0].text[:1] in "/~.":
+        return code.script_file(call.shell, call.frame.within("go"), "go", names[0], names[1:], call.stdin, "go")
     return call.apply()
 
 
@@ -240,6 +275,7 @@ def _fetched(call: Invocation, word: Word, place: str) -> None:
 
 
 _PUBLISHING = frozenset({"publish", "upload", "release", "deploy", "push", "promote", "sonatype"})
+_COMMANDS = re.compile(r"[;&|`\n]|\$\(")
 _MODULE = re.compile(r"^[\w-]+(?:\.[\w-]+)+/")
 _PACKAGE = re.compile(r"(?<=.)@[\w.^~*<>=-]*$")  # the version after a package's name
 _ELSEWHERE = re.compile(r"://|^git@|^(?:github|gitlab|bitbucket|gist):|^[\w.-]+/[\w.-]+(?:#.*)?$")
@@ -252,6 +288,9 @@ def npm_run(call: Invocation) -> Stream:
 
     reading, shell, frame = call.reading, call.shell, call.frame
     words = reading.rest or reading.operands
+    for act, word in reading.found:
+        if act.kind == "run" and word is not None:
+            call.run(act, word)  # the shell that scripts get
     names = [w.text for w in words]
     if not names and reading.subs[-1:] and reading.subs[-1] in ("run", "run-script"):
         shell.path("read", Word("package.json"), frame, via=call.via)  # lists the scripts

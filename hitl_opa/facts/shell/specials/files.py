@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from hitl_opa.facts.data import Act
@@ -231,7 +232,21 @@ def link(call: Invocation) -> Stream:
                 shell.wrote(operands[-1].text, frame, content)
     for word in operands[-1:]:
         shell.path("write", word, frame, via="ln", traits=traits)
+    if len(operands) == 2 and operands[0].known and operands[1].known:
+        _linked(call, operands[0].text, operands[1].text)
     return UNREAD
+
+
+def _linked(call: Invocation, target: str, name: str) -> None:
+    """What follows in this call reaches the target under the link's name; a symbolic target is seen from the link."""
+    shell, frame = call.shell, call.frame
+    if name.rstrip("/").rsplit("/", 1)[-1] in ("", ".", "..") or name[-1:] == "/":
+        name = f"{name.rstrip('/')}/{target.rstrip('/').rsplit('/', 1)[-1]}"
+    path = shell.absolute(name, frame)
+    folder = frame.cwd if not call.reading.flags & {"-s", "--symbolic"} else posixpath.dirname(path)
+    reached = posixpath.normpath(shell.ledger.paths.join(target, folder))
+    if UNKNOWN not in path + reached and path != reached and not reached.startswith(path + "/"):
+        shell.ledger.paths.link(path, reached)
 
 
 def crontab(call: Invocation) -> Stream:

@@ -11,9 +11,11 @@ from hitl_opa.facts.paths import UNKNOWN
 from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.expansions import ansi_c
 from hitl_opa.facts.shell.frame import MAX_STREAM, Stream
+from hitl_opa.facts.shell.options import parse
 from hitl_opa.facts.shell.words import Word
 
 _NAMES_ONLY = frozenset({"-l", "--files-with-matches", "-L", "--files-without-match", "--name-only", "--files"})
+_ENCODED = frozenset({"encoded"})  # as what is hidden in a URL or a name
 _DECODED = frozenset({"decoded"})
 
 
@@ -78,6 +80,29 @@ def passthrough(call: Invocation) -> Stream:
     return Stream(None, out.origin | call.stdin.origin)
 
 
+_LOADS = re.compile(r"\bload(?:_\w+)?\s*\(\s*(?:\"([^\"]*)\"|'([^']*)')?")  # of yq: a file by its name
+
+
+def jq(call: Invocation) -> Stream:
+    """``--slurpfile name file`` reads, ``--arg name value`` does not; an expression of yq may load files by name."""
+    args, kept = call.args, list[Word]()
+    i = 0
+    while i < len(args):
+        text = args[i].text
+        if text in ("--slurpfile", "--rawfile", "--argfile") and i + 2 < len(args):
+            call.shell.path("read", args[i + 2], call.frame, via=call.via)
+        elif text not in ("--arg", "--argjson"):
+            kept.append(args[i])
+            i += 1
+            continue
+        i += 3
+    call.reading = parse(call.program, kept)
+    for word in call.reading.operands if call.via == "yq" else []:
+        for found in _LOADS.finditer(word.text):
+            call.shell.path("read", Word(found[1] or found[2] or UNKNOWN), call.frame, via=call.via)
+    return passthrough(call)
+
+
 def pager(call: Invocation) -> Stream:
     """``less`` and ``more``: they show files, and run as a command of theirs what stands behind ``+``."""
     for word in call.args:
@@ -125,7 +150,7 @@ def decode(call: Invocation) -> Stream:
         return _through(call, lambda t: base64.b32decode("".join(t.split())).decode("utf-8", "replace"), _DECODED)
     if name in ("base64", "base32"):
         encode = base64.b64encode if name == "base64" else base64.b32encode
-        return _through(call, lambda t: encode(t.encode()).decode() + "\n")
+        return _through(call, lambda t: encode(t.encode()).decode() + "\n", _ENCODED)
     out = call.apply()
     return Stream(None, out.origin | call.stdin.origin | _DECODED)
 
@@ -133,7 +158,7 @@ def decode(call: Invocation) -> Stream:
 def xxd(call: Invocation) -> Stream:
     if "-r" in call.reading.flags or ("-p" in call.reading.flags and "-r" in call.reading.flags):
         return _through(call, _unhex, _DECODED)
-    return _through(call, lambda t: t.encode().hex() + "\n" if "-p" in call.reading.flags else None)
+    return _through(call, lambda t: t.encode().hex() + "\n" if "-p" in call.reading.flags else None, _ENCODED)
 
 
 def _unhex(text: str) -> str:

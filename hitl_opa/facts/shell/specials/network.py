@@ -117,7 +117,7 @@ def curl(call: Invocation) -> Stream:
         secret = "secret" in origin or "secret" in (
             word.origin if not re.match(r"[a-z+]+://[^/]*@", word.text) else frozenset()
         )
-        verb = "send" if sends or secret else "receive"
+        verb = "send" if sends or secret or "encoded" in word.origin else "receive"
         mine = {*traits, "upload" if verb == "send" else "download"}
         if secret:
             mine.add("secret")

@@ -16,6 +16,12 @@ from hitl_opa.facts.shell.words import Word
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
+_PROGRAMS = re.compile(
+    r"(?i)\.(?:command|app|workflow|tool|desktop|bat|cmd|ps1|exe|sh|scpt|jar|msi|pkg|dmg|appimage)/?\Z"
+)
+_TOOLCHAIN = re.compile(r"v?\d+(?:\.\d+)*|lts/\S+|[\w.-]+@[\w.-]+")
+
+
 def env(call: Invocation) -> Stream:
     """Assignments, then a command; ``-S`` holds a command line as one string."""
     args, frame = list(call.args), call.frame.within("env")
@@ -80,6 +86,29 @@ def dotenv(call: Invocation) -> Stream | None:
     inner = call.frame.within(call.via)
     load(inner)
     return call.shell.run(words, inner, call.stdin)
+
+
+def version_exec(call: Invocation) -> Stream | None:
+    """``nvm exec 20 node x``, ``rbenv exec x``: a command under some version of a toolchain."""
+    words = call.reading.rest
+    if words and _TOOLCHAIN.fullmatch(words[0].text):
+        words = words[1:]
+    return call.shell.run(words, call.frame.within(call.via), call.stdin) if words else None
+
+
+def behind(call: Invocation) -> Stream | None:
+    """``onchange 'src' -- command``."""
+    at = next((i for i, word in enumerate(call.args) if word.text == "--"), len(call.args))
+    words = call.args[at + 1 :]
+    return call.shell.run(words, call.frame.within(call.via), call.stdin) if words else None
+
+
+def opens(call: Invocation) -> Stream | None:
+    """``open x.command``: a file that is a program is run."""
+    for word in call.reading.operands:
+        if _PROGRAMS.search(word.text):
+            code.script_file(call.shell, call.frame.within(call.via), "none", word, [], call.stdin, call.via)
+    return None
 
 
 def sudo(call: Invocation) -> Stream:
