@@ -129,3 +129,38 @@ def test_install_asks_pip_for_the_version(runner: Runner) -> None:
     done = runner.step("Install hitl-opa", {"version": "hitl-opa==0.1.0"})
     assert done.returncode == 0, done.stderr
     assert (runner.root / "called").read_text() == "install --quiet hitl-opa==0.1.0\n"
+
+
+def test_a_pull_request_that_loosens_the_policy_fails_its_job(tmp_path: Path) -> None:
+    """The checkout of a branch, whose own settings name the policy, over calls recorded under that of main."""
+
+    def git(*arguments: str) -> None:
+        me = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+        subprocess.run(["git", *me, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "listing.rego").write_text(RULE)
+    (tmp_path / "hitl.yaml").write_text("level: 3\npolicies: [policy]\n")
+    git("init", "--quiet", "--initial-branch", "main")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "main")
+    guard = Guard.open(tmp_path / "hitl.yaml", audit=":memory:")
+    for command in ("ls", "ls -la", "rm -rf /"):
+        guard.decide_sync(ToolCall(tool="Bash", input={"command": command}))
+    (tmp_path / "export.jsonl").write_text("\n".join(guard.audit.export()))
+    guard.audit.close()
+    runner = Runner(tmp_path)
+    same = runner.step("Replay", {"record": "export.jsonl"})
+    assert same.returncode == 0, same.stderr
+    assert "**3** calls replayed: **0 widened**" in (tmp_path / "summary").read_text()
+    (tmp_path / "summary").unlink()
+    git("checkout", "--quiet", "-b", "looser")
+    (tmp_path / "policy" / "listing.rego").write_text(RULE.replace('"deny"', '"allow"'))
+    git("commit", "--quiet", "--all", "--message", "Listing is harmless")
+    looser = runner.step("Replay", {"record": "export.jsonl"})
+    assert looser.returncode == 1
+    summary = (tmp_path / "summary").read_text()
+    assert "**2 widened**" in summary
+    assert "deny" in summary
+    assert "rm -rf" not in summary  # what stays denied is no news
+    assert "2 x deny -&gt; " in Path(runner.outputs()["junit"]).read_text()

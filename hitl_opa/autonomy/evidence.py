@@ -56,6 +56,19 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         """
         return sum(math.exp(self._log(rate)) for rate in ALTERNATIVES[self.bar]) / len(ALTERNATIVES[self.bar])
 
+    @property
+    def worded(self) -> str:
+        """The e-value for people to read: what is far below or above all that is needed is said to be so."""
+        if self.e_value < 0.01:
+            return "under 0.01"
+        if self.e_value >= 1_000_000:
+            return "over 1,000,000"
+        return f"{self.e_value:,.0f}" if self.e_value >= 100 else f"{self.e_value:.3g}"
+
+    def progress(self, alpha: float) -> float:
+        """How far the evidence is on its way to ``1 / alpha``, 0 to 1, by the factor that each decision adds."""
+        return min(max(math.log(max(self.e_value, 1.0)) / math.log(1 / alpha), 0.0), 1.0)
+
     def _log(self, rate: float) -> float:
         if self.failures and rate == 1.0:
             return -math.inf

@@ -135,7 +135,7 @@ class _Climb:
             return []
         found = []
         if self.evidence.e_value < 1 / self.alpha:
-            found.append(f"evidence {self.evidence.e_value:.3g} of {1 / self.alpha:g}")
+            found.append(f"evidence {self.evidence.worded} of {1 / self.alpha:g}")
         if len(self.reviewers) < self.terms.reviewers:
             found.append(f"{len(self.reviewers)} of {self.terms.reviewers} reviewers")
         if (days := (now - self.first) / DAY if self.first else 0.0) < self.terms.days:
@@ -224,5 +224,5 @@ def _earned(one: _Climb) -> str:
     seen = one.evidence
     return (
         f"{seen.successes} of {seen.successes + seen.failures} approved unchanged by {len(one.reviewers)} reviewers: "
-        f"evidence {seen.e_value:.3g}, needed {1 / one.alpha:g}"
+        f"evidence {seen.worded}, needed {1 / one.alpha:g}"
     )

@@ -96,7 +96,7 @@ def propose(as_json: bool, config: Path | None) -> None:
         seen = s.evidence
         say(
             *spans(f"{s.tool}, {s.risk} risk: level {s.next}"),
-            f"  {seen.successes} of {seen.successes + seen.failures} approved unchanged, evidence {seen.e_value:.3g}",
+            f"  {seen.successes} of {seen.successes + seen.failures} approved unchanged, evidence {seen.worded}",
         )
         say(*spans(f"hitl-opa autonomy confirm {s.tool} {s.risk} --agent {s.agent}"), indent=2)
     if not found:
@@ -267,7 +267,7 @@ def _level(s: Standing) -> Line:
 
 def _ladder(s: Standing) -> Line:
     seen = s.evidence
-    return spans(f"{seen.successes}/{seen.successes + seen.failures}, {min(seen.e_value, 9e9):.3g}")
+    return spans(f"{seen.successes}/{seen.successes + seen.failures}, {seen.worded}")
 
 
 def _next(s: Standing) -> str:

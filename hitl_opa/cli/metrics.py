@@ -181,7 +181,7 @@ def _tell_trust(trust: list[Standing], said: Survey) -> None:
         seen = s.evidence
         unchanged = f"{seen.successes}/{seen.successes + seen.failures} unchanged"
         least = f"at least {seen.lower_bound * 100:.0f} % (95 % sure)"
-        rows.append([spans(s.agent), spans(s.tool), s.risk, unchanged, least, f"evidence {min(seen.e_value, 9e9):.3g}"])
+        rows.append([spans(s.agent), spans(s.tool), s.risk, unchanged, least, f"evidence {seen.worded}"])
     if rows:
         table(("", "", "", "", "", ""), rows)
     if len(trust) > _SHOWN:

@@ -18,7 +18,7 @@ from hitl_opa.terminal.text import Span
 
 
 @click.command()
-@click.option("--agent", default=UNNAMED, show_default=True, help="Whose, as `hitl-opa metrics --by agent` names it.")
+@click.option("--agent", help="Whose, as `hitl-opa metrics --by agent` names it.  [default: the settings']")
 @click.option("--since", metavar="TIME", help=f"Only calls from this time on: {TIME}, or 90d.")
 @click.option("--until", metavar="TIME", help="Only what was recorded before this time.")
 @click.option("--format", "form", type=click.Choice(["html", "markdown"]), default="html", show_default=True)
@@ -29,7 +29,7 @@ from hitl_opa.terminal.text import Span
 @click.option("--db", metavar="FILE|URL", help="The record's database.  [default: the settings']")
 @config_option
 def report(
-    agent: str,
+    agent: str | None,
     since: str | None,
     until: str | None,
     form: str,
@@ -50,6 +50,7 @@ def report(
     from hitl_opa.oversight import as_html, as_markdown, gather
 
     settings = load_config(config)
+    agent = agent or settings.agent or UNNAMED
     with working("Reading the record"), open_record(config=config, db=db) as log:
         found = gather(
             log.records(),

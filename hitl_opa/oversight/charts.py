@@ -36,7 +36,7 @@ def columns(title: str, names: Sequence[str], values: Mapping[str, Sequence[int]
     if line:
         points = " ".join(f"{_LEFT + (at + 0.5) * wide:.1f},{_y(value, top):.1f}" for at, value in enumerate(line))
         parts.append(f'<polyline points="{points}" fill="none" stroke="{_COLOURS["asked"]}" stroke-width="2"/>')
-    return _svg(title, "".join(parts) + _legend([*values, *(["asked"] if line else [])]))
+    return _svg(title, "".join(parts) + _legend(list(values), line="a person was asked" if line else ""))
 
 
 def bars(title: str, rows: Sequence[tuple[str, Mapping[str, int]]]) -> str:
@@ -139,13 +139,16 @@ def _names(names: Sequence[str], wide: float) -> str:
     )
 
 
-def _legend(kinds: Sequence[str], height: int = _HEIGHT, left: int = _LEFT) -> str:
+def _legend(kinds: Sequence[str], height: int = _HEIGHT, left: int = _LEFT, line: str = "") -> str:
     parts, x = [], float(left)
     for kind in kinds:
         mark = f'<rect x="{x:.0f}" y="{height - 16}" width="10" height="10" fill="{_COLOURS.get(kind, _OTHER)}"/>'
         parts.append(f'{mark}<text x="{x + 14:.0f}" y="{height - 7}">{escape(kind)}</text>')
         x += 30 + 7 * len(kind)
-    return "".join(parts) if len(kinds) > 1 else ""
+    if line:
+        mark = f'<path d="M{x:.0f} {height - 11}h24" fill="none" stroke="{_COLOURS["asked"]}" stroke-width="2"/>'
+        parts.append(f'{mark}<text x="{x + 30:.0f}" y="{height - 7}">{escape(line)}</text>')
+    return "".join(parts) if len(kinds) > 1 or line else ""
 
 
 def _y(value: float, top: int) -> float:

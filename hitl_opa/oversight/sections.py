@@ -132,14 +132,12 @@ def _measured(found: Oversight) -> Iterator[str | Table]:
         ("harm, alone", m.harm_automatic, "incidents among calls that ran alone"),
     ]
     yield Table(
-        ("", "share", "of", "95 % interval", "what it is"),
+        ("number", "share", "of", "95 % interval", "what it is"),
         [(name, _percent(r), f"{r.hits:,} of {r.of:,}", _interval(r), what) for name, r, what in rates],
     )
     times: list[tuple[str, Spread]] = [("ask to answer", m.resolution), ("in the queue", m.queue), ("looked", m.look)]
-    yield Table(
-        ("", "median", "95th percentile", "of"),
-        [(name, _span(s.p50), _span(s.p95), f"{s.n:,}") for name, s in times if s.n],
-    )
+    if timed := [(name, _span(s.p50), _span(s.p95), f"{s.n:,}") for name, s in times if s.n]:
+        yield Table(("time", "median", "95th percentile", "of"), timed)
     if m.agreement is not None:
         yield f"Agreement of reviewers who saw the same call (Fleiss' kappa): {m.agreement:.2f}."
     for alert in found.alerts:

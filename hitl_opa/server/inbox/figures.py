@@ -72,7 +72,8 @@ def by_group(title: str, groups: Sequence[tuple[str, Measures]], shown: Callable
 def _figure(name: str, title: str, svg: str, kind: str, unit: str, x: list[int], values: dict[str, Any]) -> Figure:
     series = [{"label": label, "values": found} for label, found in values.items()]
     data = msgspec.json.encode({"kind": kind, "unit": unit, "x": x, "series": series}).decode()
-    return Figure(name=name, title=title, svg=Markup(svg), data=data)  # noqa: S704 - as above
+    said = f"{title} ({unit})" if unit else title
+    return Figure(name=name, title=said, svg=Markup(svg), data=data)  # noqa: S704 - as above
 
 
 def _percent(ratio: Ratio) -> float | None:

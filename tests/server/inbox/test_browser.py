@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import month
 import pytest
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -49,8 +50,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which calls wait for somebody who may decide them."""
     folder = tmp_path_factory.mktemp("office")
     (folder / "hitl.yaml").write_text("level: 1\ndurable: true\n")
-    add = [TOOL, "users", "add", "rita", "--password-stdin"]
-    subprocess.run(add, input=PASSWORD, cwd=folder, check=True, capture_output=True, text=True)
+    hire(folder)
     subprocess.run([sys.executable, "-c", ASKS], cwd=folder, check=True, capture_output=True)
     return folder
 
@@ -59,10 +59,23 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(office: Path, tmp_path: Path) -> Iterator[str]:
     """A server with approvals of its own; the address of its inbox."""
     shutil.copytree(office, tmp_path, dirs_exist_ok=True)
+    with served(tmp_path) as address:
+        yield address
+
+
+def hire(folder: Path) -> None:
+    """Give rita an account."""
+    add = [TOOL, "users", "add", "rita", "--password-stdin"]
+    subprocess.run(add, input=PASSWORD, cwd=folder, check=True, capture_output=True, text=True)
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The inbox over the record of these settings."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen([TOOL, "serve", "--port", str(port)], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen([TOOL, "serve", "--port", str(port)], cwd=folder, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -100,17 +113,21 @@ def visit(chromium: Any, site: str) -> Iterator[Any]:
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.goto(site)
-        page.fill("#name", "rita")
-        page.fill("#password", PASSWORD)
-        page.click("button.yes")
-        page.wait_for_url(site)
+        log_in(page, site)
         return page
 
     yield visit
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def log_in(page: Any, site: str) -> None:
+    page.goto(site)
+    page.fill("#name", "rita")
+    page.fill("#password", PASSWORD)
+    page.click("button.yes")
+    page.wait_for_url(site)
 
 
 def opened(page: Any, text: str) -> Any:
@@ -248,13 +265,47 @@ def test_everybody_can_use_it(visit: Any, site: str) -> None:
         ]
         for path in paths:
             page.goto(path)
-            page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            page.add_script_tag(path=AXE)
-            found = page.evaluate(
-                "axe.run({resultTypes: ['violations'], runOnly: "
-                "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+            assert barriers(page) == [], path
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("full", [True, False], ids=["a month", "one call"])
+def test_everybody_can_read_what_was_measured(chromium: Any, tmp_path: Path, full: bool) -> None:
+    """The figures, the ladder, what-if and the oversight record, with much and with hardly anything in them."""
+    if full:
+        month.written(tmp_path)
+    else:
+        (tmp_path / "hitl.yaml").write_text("level: 1\ndurable: true\nagent: bot\n")
+        call = "from hitl_opa import Guard, ToolCall; Guard.open().decide_sync(ToolCall(tool='Bash', input={}))"
+        subprocess.run([sys.executable, "-c", call], cwd=tmp_path, check=True)
+    hire(tmp_path)
+    subprocess.run([TOOL, "report", "-o", "report.html"], cwd=tmp_path, check=True, capture_output=True)
+    with served(tmp_path) as site:
+        paths = [
+            f"{site}/{page}" for page in ("effectiveness", "effectiveness?by=reviewer", "autonomy", "whatif?level=3")
+        ]
+        for width, scheme in ((390, "dark"), (1280, "light"), (1280, "dark")):
+            context = chromium.new_context(
+                viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
             )
-            said = [f"{v['id']}: {n['html']} {n['failureSummary']}" for v in found["violations"] for n in v["nodes"]]
-            assert said == [], path
-            sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert sideways <= 0, path
+            page = context.new_page()
+            log_in(page, site)
+            for path in [*paths, (tmp_path / "report.html").as_uri()]:
+                page.goto(path)
+                assert barriers(page) == [], (path, width, scheme)
+                cut = "all => all.filter(e => e.scrollWidth > e.clientWidth && /^[a-z]+$/.test(e.innerText)).length"
+                assert page.eval_on_selector_all("th, td", cut) == 0  # no word runs out of its cell
+            context.close()
+
+
+def barriers(page: Any) -> list[str]:
+    """What keeps somebody from using the page as it stands open, and whether it must be moved sideways."""
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    page.add_script_tag(path=AXE)
+    found = page.evaluate(
+        "axe.run({resultTypes: ['violations'], runOnly: "
+        "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    said = [f"{v['id']}: {n['html']} {n['failureSummary']}" for v in found["violations"] for n in v["nodes"]]
+    sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [*said, *([f"{sideways} pixels too wide"] if sideways > 0 else [])]

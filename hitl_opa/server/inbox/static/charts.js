@@ -25,7 +25,7 @@ function drawn(figure) {
     width: figure.clientWidth, height: 240, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
     cursor: { drag: { x: true, y: false } },
     scales: {
-      x: { range: (_, low, high) => [low - DAY / 2, high + DAY / 2] },
+      x: { range: (_, low, high) => [low - DAY / 2, Math.min(high, x[x.length - 1]) + DAY / 2] },  // of one day uPlot makes a thousand
       y: { range: (_, low, high) => [0, unit === "%" ? 100 : Math.max(1, high * 1.05)] },
     },
     axes: [{ ...axis, incrs: [DAY, 2 * DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY], values: (_, at) => at.map((one) => new Date(one * 1000).toISOString().slice(5, 10)) }, { ...axis, size: 56 }],

@@ -8,6 +8,12 @@ htmx.config.selfRequestsOnly = true;
 const shortcuts = () => localStorage.getItem("shortcuts") !== "off";
 const typing = (target) => target.closest("input, textarea, select, [contenteditable]");
 
+// on a phone the pages are wider than the screen: the one that is shown is in sight
+document.addEventListener("DOMContentLoaded", () => {
+  const here = document.querySelector("nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 16;
+});
+
 function rows() { return [...document.querySelectorAll(".queue > li")]; }
 
 function select(step) {
