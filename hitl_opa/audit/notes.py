@@ -161,6 +161,7 @@ def _base64(data: bytes) -> str:
 
 def _decoded(text: str) -> bytes | None:
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
+    return data if _base64(data) == text else None  # the last character has bits to spare: one spelling counts

@@ -74,7 +74,7 @@ def decide(
 
 def _many(guard: Guard, given: dict[str, Any]) -> None:
     bad = 0
-    progress = Progress("calls decided")
+    progress = Progress("calls decided", prints=True)
     for number, reply in enumerate(replies(guard, sys.stdin.buffer, given), 1):
         bad += "error" in reply
         sys.stdout.buffer.write(_json.encode(reply) + b"\n")

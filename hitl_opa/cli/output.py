@@ -97,11 +97,12 @@ def working(what: str) -> Iterator[None]:
 
 
 class Progress:
-    """Counts on a terminal's standard error, a few times a second."""
+    """Counts on a terminal's standard error, a few times a second. ``prints``: something comes out meanwhile, which
+    the count must not stand in when both go to one terminal."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, prints: bool = False) -> None:
         self._what = what
-        self._shown = sys.stderr.isatty() and not sys.stdout.isatty()
+        self._shown = sys.stderr.isatty() and not (prints and sys.stdout.isatty())
         self._next = time.monotonic() + 0.5
         self._drawn = False
 

@@ -31,6 +31,16 @@ def test_any_changed_character_breaks_a_note() -> None:
             open_note(NOTE[:at], keys)
 
 
+@pytest.mark.parametrize("bit", range(8))
+def test_any_flipped_bit_breaks_a_note(bit: int) -> None:
+    """Those too that base64 has to spare in its last character."""
+    for at in range(len(NOTE.encode())):
+        data = bytearray(NOTE.encode())
+        data[at] ^= 1 << bit
+        with pytest.raises(AuditError):
+            open_note(data.decode("utf-8", "backslashreplace"), [Verifier.parse(PUBLIC)])
+
+
 def test_signatures_of_unknown_keys_are_passed_over_but_one_must_be_known() -> None:
     one, other = Signer.new("one"), Signer.new("other")
     note = sign("text\n", [one, other])

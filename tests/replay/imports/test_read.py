@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +22,11 @@ from hitl_opa.config import Config
 from hitl_opa.errors import ConfigError
 from hitl_opa.guard.opening import open_engine
 from hitl_opa.model import PermissionMode, Session
-from hitl_opa.replay import Recorded
+from hitl_opa.replay import Recorded, Replay, summarise
 from hitl_opa.replay.imports import Source, read
+from hitl_opa.replay.reading import Reading
 from hitl_opa.replay.recorded import ERASED
+from hitl_opa.replay.reports import junit
 
 
 @pytest.fixture
@@ -166,9 +174,9 @@ def test_plain_calls(tmp_path: Path) -> None:
         (['{"x":1}'], "nothing in it that is known"),
         (["[1]", "2"], "nothing in it that is known"),
         (['{"tool":"x"}', "nonsense"], ":2: not JSON"),
-        (['{"tool":"x"}', '{"tool":7}'], ":2: ValidationError"),
-        (['{"leaf":{}}'], ":1: KeyError"),
-        (['{"resourceLogs":7}'], ":1: TypeError"),
+        (['{"tool":"x"}', '{"tool":7}'], r":2: nothing that a list of tool calls writes \(ValidationError"),
+        (['{"leaf":{}}'], r":1: nothing that hitl-opa audit export writes \(KeyError"),
+        (['{"resourceLogs":7}'], r":1: nothing that OpenTelemetry writes \(TypeError"),
         (['{"tool":"x","input":' + '{"a":' * 50_000], "neither JSON nor JSON lines"),
         (['{"tool":"x"}', '{"tool":"x","input":' + '{"a":' * 50_000], ":2: not JSON"),
     ],
@@ -176,6 +184,106 @@ def test_plain_calls(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         list(read(written(tmp_path, lines)))
+
+
+def test_what_gzip_packed_is_read_and_what_is_cut_off_is_named(tmp_path: Path) -> None:
+    lines = b"".join(b'{"tool":"Bash","input":{"command":"ls %d"}}\n' % n for n in range(2000))
+    file = tmp_path / "calls.jsonl.gz"
+    file.write_bytes(gzip.compress(lines))
+    assert len(list(read(file))) == len(list(read(tmp_path))) == 2000
+    for damaged in (file.read_bytes()[:-20], file.read_bytes()[:200] + b"x" * 40, b"\x1f\x8b\xff"):
+        file.write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"calls\.jsonl\.gz"):
+            list(read(file))
+
+
+def test_a_pipe_a_byte_order_mark_and_a_pipe_among_the_files(tmp_path: Path) -> None:
+    call = {"tool": "Bash", "input": {"command": "ls"}}
+    marked = tmp_path / "marked.jsonl"
+    marked.write_bytes(b"\xef\xbb\xbf" + json.dumps(call).encode())
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    assert len(list(read(tmp_path))) == 1  # nobody writes to the pipe
+    for text in (json.dumps(call), json.dumps([call], indent=1)):  # which cannot be opened again
+        writing = threading.Thread(target=(tmp_path / "pipe.jsonl").write_text, args=(text,))
+        writing.start()
+        assert len(list(read(tmp_path / "pipe.jsonl"))) == 1
+        writing.join()
+
+
+def test_a_line_without_end_is_named_and_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[read.__module__], "_LONGEST", 1 << 20)
+    file = tmp_path / "endless.jsonl.gz"
+    file.write_bytes(gzip.compress(b'{"tool":"Bash","input":{}}\n' + b" " * (1 << 22)))
+    with pytest.raises(ConfigError, match=r"endless\.jsonl\.gz:2: longer than 1 MB"):
+        list(read(file))
+
+
+CLAUDE = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+RULES = {"key": "hitl.rules", "value": {"arrayValue": {"values": [{"stringValue": "r"}]}}}
+SPAN: dict[str, Any] = {
+    "name": "execute_tool x",
+    "spanId": "a",
+    "attributes": [
+        {"key": "gen_ai.tool.name", "value": {"stringValue": "Bash"}},
+        {"key": "gen_ai.tool.call.arguments", "value": {"stringValue": '{"command": "ls"}'}},
+    ],
+}
+LOG = {"eventName": "hitl.decision", "attributes": [RULES], "body": {"stringValue": '{"input": {}, "result": {}}'}}
+KNOWN: dict[str, dict[str, Any]] = {
+    "claude": {"type": "assistant", "sessionId": "s", "cwd": "/w", "message": {"content": [CLAUDE]}},
+    "opa": {
+        "decision_id": "d",
+        "path": "hitl/main/decision",
+        "labels": {},
+        "input": {},
+        "result": {"verdict": "allow"},
+    },
+    "otel": {
+        "resourceLogs": [{"scopeLogs": [{"logRecords": [LOG]}]}],
+        "resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}],
+    },
+    "record": {
+        "leaf": {"hitl": {"kind": "decision", "verdict": "allow", "rules": []}, "labels": {}},
+        "payload": {"input": {}, "result": {"verdict": "allow"}},
+    },
+    "calls": {"tool": "Bash", "input": {"command": "ls"}},
+}
+NONSENSE = [None, -1, 1.5, "x", "\ud800", "9" * 5000, [], {}, [None], [[]], {"a": {"b": []}}, True, "\x1b[31m\0"]
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield way
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(part, (*way, key))
+
+
+@pytest.mark.parametrize("source", list(KNOWN))
+def test_nonsense_anywhere_is_replayed_or_named_with_its_line(tmp_path: Path, source: str) -> None:
+    """Every value of a good file in turn becomes one of another kind: nothing but a ConfigError may come of it."""
+    reading, replay = Reading(Config(audit=":memory:")), Replay(Asking())
+    good = json.dumps(KNOWN[source])
+    file = tmp_path / "log.jsonl"
+    for *way, last in filter(None, places(KNOWN[source])):
+        for nonsense in NONSENSE:
+            value = json.loads(good)
+            functools.reduce(lambda part, key: part[key], way, value)[last] = nonsense
+            for text, line in ((f"{json.dumps(value)}\n", 1), (f"{good}\n{json.dumps(value)}\n", 2)):
+                file.write_text(text)
+                try:
+                    said = junit(
+                        summarise(replay.all(reading(i) if isinstance(i, ToolCall) else i for i in read(file))), set()
+                    )
+                except ConfigError as error:
+                    said = str(error)
+                known = "<?xml", f"{file}:{line}: n", f"{file}: nothing in it that is known"
+                assert said.startswith(known), way
+
+
+class Asking:
+    """An engine that asks."""
+
+    def evaluate_sync(self, document: bytes, entrypoint: str = "") -> bytes:
+        return b'{"verdict":"ask","risk":"low","reasons":[{"rule":"x","verdict":"ask"}]}'
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
