@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 MAX_TEXT = 8_192
 _WORD = re.compile(r"\"((?:[^\"`]|`.)*)\"|'([^']*)'|([^\s\"';|]+)")
 
+_BLOCK = re.compile(r"(?i)((?:%|\)|\b(?:foreach-object|foreach|else|try|catch|finally|do|process|begin|end)\b)\s*)\{")
+_REDIRECT = re.compile(r"(?<![=-])[1-6*]?>{1,2}(?!&)\s*(\"[^\"]+\"|'[^']+'|[^\s;|&>]+)")
+# of cmd: what stands before a command
+_CONDITION = re.compile(
+    r"(?i)^(?:@|if\s+(?:/i\s+)?(?:not\s+)?(?:exist\s+\S+|defined\s+\S+|errorlevel\s+\d+|\S+\s*==\s*\S+)\s+|for\s+.*?\bdo\s+)+"
+)
+_CALLED = re.compile(r"[&.]\s*[$(]|%\w+%")  # a program that a variable, or another command, names
 _LISTING = frozenset({"get-childitem", "gci", "ls", "dir", "get-item", "gi"})
 _TAKING = frozenset(
     {"remove-item", "ri", "rm", "rmdir", "rd", "del", "erase", "move-item", "mi", "mv", "copy-item", "cpi", "cp",
@@ -66,25 +73,36 @@ def read_powershell(shell: Shell, frame: Frame, word: Word, via: str) -> Stream:
             shell.ledger.opaque("inline-code", method[0], via)
             shell.ledger.effect("execute", "code", method[0], place="unknown", via=via, traits=frame.traits)
     listed: list[Word] = []  # what the stage before hands on
-    for separator, statement in _statements(text):
-        found = list(_WORD.finditer(statement.strip("{}() &")))
+    for separator, raw in _statements(text, cmd=via.lower().startswith("cmd")):
+        for target in _REDIRECT.finditer(raw):
+            name = target[1].strip("\"'")
+            if name.lower() not in ("$null", "nul"):
+                shell.path("write", Word(_variables(name, shell)), frame, via=via, traits=("overwrite",))
+        statement = _CONDITION.sub("", _REDIRECT.sub(" ", raw).strip("{}() "))
+        if _CALLED.match(statement):
+            shell.ledger.opaque("variable-program", statement, via)
+            shell.ledger.effect("execute", "code", statement, place="unknown", via=via, traits=frame.traits)
+        found = list(_WORD.finditer(statement.lstrip("& ")))
         if len(found) > 2 and found[0][0][:1] == "$" and found[1][0] == "=":
             found = found[2:] if found[2][3] is not None else []  # a text that is kept runs nothing
         words = [
             Word(next(g for g in m.groups() if g is not None).replace("`", "").replace("\\\\", "\\")) for m in found
         ]
-        if words and words[0].text[:1] not in "$[@%(#":
+        if words and words[0].text[:1] not in "$[@%(#-":
             words = [w if "$" not in w.text else Word(_variables(w.text, shell)) for w in words]
             if separator == "|" and listed and words[0].text.lower() in _TAKING:
                 words += listed
             listed = _listed(words) or (listed if separator == "|" else [])
+            if "\\" in words[0].text and words[0].text[1:2] != ":":
+                words[0] = Word(words[0].text.replace("\\", "/"))
             shell.run(words, frame.within(via), UNREAD)
     return UNREAD
 
 
-def _statements(text: str) -> list[tuple[str, str]]:
-    """Each statement or stage of a pipeline with what separates it from the one before."""
-    parts = ["", *re.split(r"(&&|\|\||[;|\n])", text)]
+def _statements(text: str, *, cmd: bool) -> list[tuple[str, str]]:
+    """Each statement or stage of a pipeline with what separates it from the one before; blocks are opened."""
+    separators = r"(&&|\|\||(?<!>)&|[|\n])" if cmd else r"(&&|\|\||[;|\n])"
+    parts = ["", *re.split(separators, text if cmd else _BLOCK.sub(r"\1;", text))]
     return list(zip(parts[::2], parts[1::2], strict=False))[:200]
 
 

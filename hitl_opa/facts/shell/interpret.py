@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
     from hitl_opa.facts.ledger import Ledger
 
-# no shell has these: the lines are PowerShell's
-_POWERSHELL = re.compile(r"\s*\$(?:(?:ErrorAction|Progress|Verbose|Warning)Preference|ErrorView)\s*=\s")
+# No shell has these: settings of PowerShell, and lines that a shell would not run at all, as they begin with its call
+# operator, name a script with backslashes, or go on behind a backtick.
+_POWERSHELL = re.compile(
+    r"\s*\$(?:(?:ErrorAction|Progress|Verbose|Warning)Preference|ErrorView)\s*=\s"
+    r"|\s*&\s+[\"'($\w.][^\n]*\Z|\s*\.\\[\w\\./:=, -]+\Z|[^\n`]*\s`\s*\Z"
+)
 MAX_SCRIPT = 131_072  # bytes of one script
 MAX_NODES = 64  # nesting of the tree
 MAX_SCRIPTS = 12  # scripts within scripts
