@@ -13,12 +13,13 @@ from typing import Any
 
 from hitl_opa.facts import names
 from hitl_opa.facts.data import load
+from hitl_opa.facts.intents import intent
 from hitl_opa.facts.ledger import Ledger
 from hitl_opa.facts.shell.interpret import Shell
 from hitl_opa.facts.shell.words import Word
 from hitl_opa.model import Claims, Flag, Mcp
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/ -]*\Z")  # of a tool; what else a name holds may hide what it says
+_MACHINES = frozenset({"host", "hostname", "server", "instance", "instance_id", "machine", "target_host", "vm"})
 _REMOTE = frozenset({"owner", "repo", "repository", "bucket", "branch", "project_id", "site_id"})
 _PATCHED = re.compile(r"(?m)^(?:\*\*\* (?:(?:Add|Update) File|Move to): |\+\+\+ (?:b/)?)([^\t\n]+)")
 _DROPPED = re.compile(r"(?m)^(?:\*\*\* Delete File: |--- (?:a/)?(?=[^\n]*\n\+\+\+ /dev/null))([^\t\n]+)")
@@ -99,11 +100,7 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
     if len(fields) > MAX_FIELDS:
         ledger.opaque("too-large", f"more than {MAX_FIELDS} arguments", title)
     fields = fields[:MAX_FIELDS]
-    kind = names.chosen(kind, fields, data.verbs)
-    if kind == "query" and (not _NAME.match(tool) or _stores(arguments)):
-        kind = "write" if _NAME.match(tool) else ""
-    elif kind == "" and _converts(words, arguments):
-        kind = "query"
+    kind = intent(tool, kind, words, arguments, fields)
     if kind == "query" and _LOCAL_COPY & set(words):
         fields = [("output" if f == "path" else f, v, k) for f, v, k in fields]
     touched = _arguments(ledger, shell, frame, title, kind, fields, arguments)
@@ -118,20 +115,11 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
         kind = "secret"
     value = title if not server else f"{server}/{title}"
     if _REMOTE & {key.lower() for _, _, key in fields}:
-        touched.discard("path")  # a path there is one of the remote's
+        touched -= {"path", "write", "delete"}  # a path there is one of the remote's
+    for _, machine, key in fields if "command" in touched else ():
+        if key.lower() in _MACHINES and isinstance(machine, str) and machine not in ("localhost", "127.0.0.1"):
+            ledger.host("execute", machine, via=title)
     _effect(ledger, kind, objects, place, value, title, traits, touched, names.part_of(kind, words))
-
-
-def _converts(words: list[str], arguments: dict[str, Any]) -> bool:
-    """``gallon_to_liter(gallon=5)``: a number of one unit in another."""
-    numbers = [v for v in arguments.values() if isinstance(v, int | float) and not isinstance(v, bool)]
-    return len(words) == 3 and words[1] == "to" and len(numbers) == len(arguments) == 1
-
-
-def _stores(arguments: dict[str, Any]) -> bool:
-    """Whether an aggregation's last stage writes a collection."""
-    stages = arguments.get("pipeline")
-    return any(f"'{k}'" in str(stages) or f'"{k}"' in str(stages) for k in ("$out", "$merge"))
 
 
 def _fields(arguments: dict[str, Any], table: dict[str, str]) -> list[tuple[str, Any, str]]:
@@ -226,7 +214,7 @@ def _arguments(
                         shell.path("write", Word(name.strip()), frame, via=title)
                 for name in _DROPPED.findall(text)[:MAX_FIELDS]:
                     shell.path("delete", Word(name.strip()), frame, via=title)
-                touched.add("path")
+                touched |= {"path", "write"}
                 continue
             if field != "code" and _SQL_INSIDE.search(text) and (field == "sql" or not field):
                 from hitl_opa.facts.sql import read_sql
@@ -238,7 +226,7 @@ def _arguments(
                 writes = kind in ("write", "delete", "publish", "") or field == "output" or low.startswith(_TARGETS)
                 verb = "read" if low.startswith(_SOURCES) or not writes else "delete" if kind == "delete" else "write"
                 shell.path(verb, Word(text, any(c in text for c in "*?")), frame, via=title)
-                touched.add("path")
+                touched |= {"path", verb}
             elif field == "path" and _path_like(text):
                 verb = {"delete": "delete", "query": "read", "secret": "read", "upload": "read"}.get(
                     kind, "write" if kind in ("write", "publish", "") else "read"
@@ -251,7 +239,7 @@ def _arguments(
                 if kind == "" and not any(w in title.lower() for w in ("write", "create", "edit")):
                     verb = "read"
                 shell.path(verb, Word(text, any(c in text for c in "*?")), frame, via=title)
-                touched.add("path")
+                touched |= {"path", verb}
             elif not field and re.match(r"(?i)(?:https?|ftp|wss?)://\S+\Z", text):
                 ledger.url("receive", text, via=title, traits=("download",))
                 touched.add("url")
@@ -381,7 +369,7 @@ def _effect(
         )
         return
     if kind == "delete":
-        if "path" not in touched:
+        if "delete" not in touched:
             ledger.effect("delete", "remote", value, place=place, via=title, traits=("irreversible",))
         return
     if kind == "publish":
@@ -393,5 +381,5 @@ def _effect(
     if part and place != "production":
         ledger.effect("publish", "remote", value, place=part, via=title)
         return
-    if "path" not in touched:
+    if not touched & {"write", "delete"}:
         ledger.effect("write", "remote", value, place=place, via=title, traits=tuple(sorted(traits)))
