@@ -157,7 +157,7 @@ def program(entry: Any, where: str, entries: dict[str, Any], *, top: bool = Fals
 
 def _only_reads(made: Program) -> bool:
     acts = [*made.does, *made.last, *made.bare, *(a for role in made.operands for a in role)]
-    return all(a.kind == "none" or a.verb in ASKS for a in acts)
+    return bool(acts) and all(a.kind == "none" or a.verb in ASKS for a in acts)
 
 
 def wary(made: Program) -> Program:

@@ -36,6 +36,9 @@ _WHERE = frozenset(
 _STAGED = {"remote": ("cluster", "cloud", "service"), "database": ("", "unknown")}
 _STAGES = ("RAILS_ENV", "RACK_ENV", "APP_ENV", "FLASK_ENV", "DJANGO_ENV", "DEPLOY_ENV", "DEPLOY_ENVIRONMENT")
 _LIVE = re.compile(r"(?i)(?:^|[-_./:@=])(?:prod|production|prd|live)(?:$|[-_./:@\d])")
+_SECRET_SETTING = re.compile(
+    r"(?i)(?:^|[_.:/-])(?:secret|password|passwd|api_?key|_?auth_?token|access_?token)|authtoken|private_key"
+)
 _SECRET_PLACES = frozenset({"credentials", "env-file", "system-auth"})
 
 
@@ -265,6 +268,10 @@ class Invocation:
                 self.origin |= {"remote"}
             return
         place = act.place
+        if (act.type, place) == ("system", "settings") and verb in ("read", "query"):
+            for named in self.args:
+                if _SECRET_SETTING.search(named.text):  # "aws configure get aws_secret_access_key" shows it
+                    self.shell.ledger.effect("read", "secret", named.text, via=self.via, traits=self.frame.traits)
         if act.type == "code" and place == "workspace":
             self.execute(marks, value)
             return

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from hitl_opa.facts.ledger import Ledger
 
-# No shell has these: settings of PowerShell, and lines that a shell would not run at all, as they begin with its call
-# operator, name a script with backslashes, or go on behind a backtick.
+# No shell has these: settings of PowerShell, its call operator at the beginning, scripts named with backslashes.
 _POWERSHELL = re.compile(
     r"\s*\$(?:(?:ErrorAction|Progress|Verbose|Warning)Preference|ErrorView)\s*=\s"
-    r"|\s*&\s+[\"'($\w.][^\n]*\Z|\s*\.\\[\w\\./:=, -]+\Z|[^\n`]*\s`\s*\Z"
+    r"|\s*&\s+[\"'($\w.]|(?:[ \t]*\.\\[\w\\./:=, -]+(?:\n|\Z))+\Z"
 )
+_CONTINUED = re.compile(r"\s*-[^\n`]*\s`\s*\Z")  # a line of options, cut out of PowerShell: no shell runs it
 MAX_SCRIPT = 131_072  # bytes of one script
 MAX_NODES = 64  # nesting of the tree
 MAX_SCRIPTS = 12  # scripts within scripts
@@ -74,6 +74,8 @@ class Shell(World):
             from hitl_opa.facts.code.powershell import read_powershell
 
             return read_powershell(self, frame, Word(text), via or "powershell")
+        if _CONTINUED.match(text):
+            return SILENT
         kept, self.source = self.source, source
         self.scripts += 1
         try:
