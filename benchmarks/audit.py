@@ -40,6 +40,7 @@ from hitl_opa.model import (
     Agent,
     CallFacts,
     Command,
+    Context,
     Decision,
     Document,
     Effect,
@@ -70,6 +71,7 @@ def sample(number: int) -> Event:
             paths=[path] * 5,
         ),
         agent=Agent(session=f"s{number % 50}", principal="ada", level=2),
+        context=Context(time="2026-01-31T12:00:00Z", cwd="/home/ada/project", draw=(number % 997 + 0.5) / 1000),
     )
     reason = Reason(rule="shell.delete", pack="shell", verdict=Verdict.ASK, risk=Risk.MEDIUM, message=f"deletes {real}")
     decision = Decision(

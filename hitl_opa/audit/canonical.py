@@ -29,12 +29,13 @@ _SAFE_INTEGER = 2**53 - 1
 _MARK = "$hitl:"
 
 # What the fast path may get wrong: null (perhaps a NaN), one of our marks, integers out of range, keys
-# that need UTF-16 order. A hit inside a string only costs time. Tables, as a regex takes ten times as long.
+# that need UTF-16 order. A hit inside a string only costs time. Tables, as a regex takes ten times as long, unless
+# it begins with text: "0e" stands in every other digest, and four searches for what follows take four times as long.
 _MARK_BYTES = b'"' + _MARK.encode()
 _NULL = re.compile(rb"[:,\[]null")
 _LONG_INTEGER = re.compile(rb"[:,\[]-?\d{16}")
 _DIGITS = bytes.maketrans(b"123456789]}", b"000000000,,")  # every number looks like 000, 0.00 or 0e-00, and a comma
-_EXPONENTS = (b"0e-0", b"0e0,", b"0e00,", b"0e000,")
+_EXPONENT = re.compile(rb"0e(?:-0|0{1,3},)")
 _WHOLE_FLOATS = (b".0,", b".0}", b".0]")
 _LONG = b"0" * 16
 _ESCAPES = (('\\"', '"'), ("\\n", "\n"), ("\\t", "\t"), ("\\r", "\r"), ("\\b", "\b"), ("\\f", "\f"))
@@ -106,9 +107,7 @@ def _fast(value: Any) -> bytes | None:
     text = _sorted.encode(value).replace(b'value":0.0}', b'value":0}').replace(b'value":0.0,', b'value":0,')
     shape = text.translate(_DIGITS)
     # msgspec writes 1.0 and 1e16 where RFC 8785 wants 1 and 10000000000000000
-    if (b".0" in text and any(end in text for end in _WHOLE_FLOATS)) or (
-        b"0e" in shape and any(exponent in shape for exponent in _EXPONENTS)
-    ):
+    if (b".0" in text and any(end in text for end in _WHOLE_FLOATS)) or _EXPONENT.search(shape):
         text = _sorted.encode(_decoder.decode(text))
         shape = text.translate(_DIGITS)
     if text[:1] not in b'{["' or _MARK_BYTES in text or (b"null" in text and _NULL.search(text)):

@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hitl_opa.audit import AuditLog, Damage, Event, Problem, Report, verify
+from hitl_opa.audit import AuditLog, Damage, Event, Filter, Problem, Report, verify
 from hitl_opa.audit.anchors import FileAnchor, GitAnchor
+from hitl_opa.audit.erasure import erase
 from hitl_opa.audit.keys import Keys
 from hitl_opa.audit.notary import Notary
 from hitl_opa.audit.proofs import Inclusion, check
@@ -351,6 +352,21 @@ def test_a_checkpoint_kept_from_being_stored(
             connection.execute("INSERT INTO audit_checkpoint VALUES (?, 1, 'nothing')", (receipt.stream,))
         connection.close()
     assert {problem.damage for problem in report(path, trust).problems} >= {Damage.FORGED}
+
+
+def test_an_erasure_that_somebody_put_in_is_signed_for_by_nobody(
+    path: Path, trust: Trust, database: sqlite3.Connection
+) -> None:
+    """Everybody who may write the file may erase; that is on record, and that no key vouches for it is said."""
+    with AuditLog.open(path) as log:
+        assert erase(log, Filter(decision_id="d3"), by="nobody").count == 1
+    said = report(path, trust)
+    assert (said.ok, said.erased, said.unsigned) == (True, 1, 1)
+    database.execute("UPDATE audit_leaf SET salt = NULL, payload = NULL WHERE seq = 7")
+    assert found(path, trust) == [(Damage.PAYLOAD, 7, 7)]
+    database.execute("DELETE FROM audit_leaf WHERE stream = 2")
+    database.execute("DELETE FROM audit_stream WHERE id = 2")
+    assert found(path, trust) == [(Damage.PAYLOAD, 3, 3), (Damage.PAYLOAD, 7, 7)]
 
 
 # -- exports
