@@ -34,6 +34,7 @@ _PORTS = {
     "ldap": 389,
     "redis": 6379,
 }
+INDEXES = frozenset({"registry", "pinned", "loopback"})  # places that packages are taken from
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|\d+)\Z")
 
 

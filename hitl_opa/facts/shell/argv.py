@@ -12,7 +12,7 @@ from hitl_opa.facts.shell.asking import informational, tried
 from hitl_opa.facts.shell.copies import copied, landing
 from hitl_opa.facts.shell.frame import UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
-from hitl_opa.facts.urls import read_url
+from hitl_opa.facts.urls import INDEXES, read_url
 
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
@@ -27,7 +27,6 @@ _NPM = frozenset({"npm", "pnpm", "yarn", "bun", "cnpm", "yarnpkg"})
 _REPOSITORY = re.compile(r"^[\w-][\w.-]*/[\w.-]+(?:#.*)?$")  # npm takes owner/name from GitHub
 _ADDRESS = re.compile(r"(?i)((?:git|hg|svn|bzr)\+|git://|ssh://|^(?:github|gitlab|bitbucket|gist):\S+/)|https?://\S+")
 _STREAMS = re.compile(r"(?i)(?:https?|rtmp[a-z]*|rtsps?|rtp|srt|rist|udp|tcp|tls|ftps?|sftp|icecast|wss?|smb)://")
-_INDEXES = frozenset({"registry", "pinned", "loopback"})
 # Options and variables that say which environment is meant, what they reach, and how production is called.
 _WHERE = frozenset(
     {"--context", "--kube-context", "-n", "--namespace", "--profile", "--cluster", "--env", "--environment", "--stage",
@@ -306,7 +305,7 @@ class Invocation:
             address = _ADDRESS.search(text)
             foreign = bool(self.via in _NPM and _REPOSITORY.match(text))
             if address:
-                foreign = bool(address[1]) or read_url(address[0], self.shell.ledger.pinned).place not in _INDEXES
+                foreign = bool(address[1]) or read_url(address[0], self.shell.ledger.pinned).place not in INDEXES
             elif text[:1] in "./~" and "/" in text:
                 at = self.shell.ledger.paths.locate(text, self.frame.cwd)
                 if not at.inside and (at.place in ("temp", "unknown") or text[0] in "/~"):

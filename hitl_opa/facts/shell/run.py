@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from hitl_opa.facts.data import Program, load, program
@@ -15,6 +16,7 @@ from hitl_opa.facts.shell.argv import Invocation
 from hitl_opa.facts.shell.asking import HELP, informational
 from hitl_opa.facts.shell.frame import SILENT, UNREAD, Frame, Stream
 from hitl_opa.facts.shell.words import Word
+from hitl_opa.facts.urls import INDEXES, read_url
 
 if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
@@ -44,6 +46,7 @@ _COMMAND_SETTINGS = frozenset(
         "BROWSER",
         "LESSOPEN",
         "GIT_PROXY_COMMAND",
+        "FZF_DEFAULT_COMMAND",
         "FCEDIT",
     }
 )
@@ -59,6 +62,8 @@ _CODE_SETTINGS = frozenset(
         "GCONV_PATH",
         "PYTHONHOME",
         "BASH_FUNC_",
+        "DOTNET_STARTUP_HOOKS",
+        "CORECLR_PROFILER_PATH",
     }
 )
 # Variables whose value is where code is looked for: harmless only where that is the project or the system.
@@ -69,6 +74,7 @@ _SEARCHED = frozenset(
         "GIT_EXEC_PATH", "GIT_TEMPLATE_DIR", "GIT_COMMON_DIR", "MAKEFILES", "R_PROFILE", "R_PROFILE_USER", "PHPRC",
         "PHP_INI_SCAN_DIR", "BUNDLE_GEMFILE", "CURL_HOME", "npm_config_userconfig", "PIP_CONFIG_FILE", "WGETRC",
         "PYTHONUSERBASE", "INPUTRC", "TERMINFO", "OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES",
+        "RIPGREP_CONFIG_PATH", "GEM_HOME", "COMPOSER_HOME", "npm_config_script_shell",
     }
 )  # fmt: skip
 # Variables that name a program which another one runs; only a path says more than the name of a known tool.
@@ -79,6 +85,7 @@ _TOOLS = frozenset(
 _ARGUMENTS = {
     "TAR_OPTIONS": "tar", "MAKEFLAGS": "make", "GNUMAKEFLAGS": "make", "GOFLAGS": "go", "GREP_OPTIONS": "grep",
     "LESS": "less", "RSYNC_OLD_ARGS": "rsync", "PYTEST_ADDOPTS": "pytest", "ZIPOPT": "zip", "UNZIP": "unzip",
+    "FZF_DEFAULT_OPTS": "fzf",
 }  # fmt: skip
 # Programs that run the executables of a project and its dependencies.
 _PROJECTS = frozenset(
@@ -88,6 +95,8 @@ _PROMPTS = frozenset({"PS0", "PS1", "PS2", "PS4"})  # expanded whenever they are
 _LOADS = re.compile(
     r"-(?:javaagent|agentpath|agentlib|Xbootclasspath)|-XX:On|--require|--import|--loader|(?:^|\s)-[rM]\b"
 )
+# Variables that say where packages come from.
+_INDEX = re.compile(r"(?i)(?:^|_)(?:INDEX|INDEX_URL|REGISTRY|GOPROXY|MIRROR|FIND_LINKS)$")
 _NO_SETTINGS: dict[str, Word] = {}
 
 
@@ -170,6 +179,9 @@ class Runner:
                         self._code(name, Word(part), frame)
         elif (name in _TOOLS or name.endswith("_RUNNER")) and "/" in text:
             shell.script(text, frame.within(name), via=name)
+        elif _INDEX.search(name) and "://" in text:
+            if read_url(text, shell.ledger.pinned).place not in INDEXES:
+                shell.ledger.effect("execute", "code", text, place="remote", via=name, traits=frame.traits)
         elif name == "NODE_OPTIONS":
             specials.setting(shell, frame, name, value)
 
@@ -222,7 +234,7 @@ class Runner:
             ledger.opaque("decoded-code", text, known)
         for title, tool in _ARGUMENTS.items():
             if tool == known and title in frame.variables:
-                words = [Word(w) for w in frame.variables[title].text.split()]
+                words = [Word(w) for w in _split(frame.variables[title].text)]
                 args = [*args, *words] if tool == "go" else [*words, *args]
         invocation = Invocation(self._shell, frame, known, found, args, stdin)
         # git's own options come before the subcommand and may change all of it
@@ -316,6 +328,13 @@ class Runner:
         ledger.opaque("unknown-program", name, frame.wrappers[-1] if frame.wrappers else "")
         ledger.effect("execute", "code", name, place="unknown", via=name, traits=frame.traits, certain=frame.certain)
         return Stream(None, stdin.origin)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def _printed(name: str, args: list[Word], moved: bool) -> Stream | None:

@@ -52,6 +52,8 @@ def tar(call: Invocation) -> Stream:
             place = shell.path("read", word, inner, via="tar", traits=("recursive", *traits))
             if "--no-recursion" not in flags:
                 shell.copies(word, inner, "tar")
+            if "--remove-files" in flags:
+                shell.path("delete", word, inner, via="tar", traits=("recursive",))
             if place in ("credentials", "env-file", "system-auth"):
                 origin |= {"secret"}
         if archive_word is not None and archive_word.text not in ("-", "/dev/stdout"):
