@@ -18,6 +18,7 @@ from hitl_opa.cli.record import open_record, place, trust
 from hitl_opa.errors import AuditError, ConfigError
 from hitl_opa.terminal.text import Span, spans
 
+_SHOWN = 100  # findings that somebody may want to read
 LONGEST = 1 << 28  # bytes of a line of an export
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _KEY = click.option("--key", "keys", multiple=True, type=_FILE, help="Public keys.  [default: the settings']")
@@ -113,8 +114,10 @@ def show_report(report: Report) -> None:
         say(Span("verified", "green"), f"  {report.records} {noun}, none changed, dropped or out of place")
     else:
         say(Span("CHANGED", "danger"), f"  {len(report.problems)} problem(s) in {report.records} {noun}")
-    for problem in report.problems:
+    for problem in report.problems[:_SHOWN]:
         say(Span("! ", "danger"), *spans(str(problem)), indent=2)
+    if len(report.problems) > _SHOWN:
+        say(f"and {len(report.problems) - _SHOWN:,} more: --json lists them all", indent=2)
     if report.erased:
         say(f"{report.erased} payload(s) were erased; what they were stays proven", indent=2)
     signed = sum(head.signed for head in report.streams)

@@ -128,6 +128,24 @@ def test_what_vouches_for_nothing_is_no_yes(run: Any, signed: Path, tmp_path: Pa
     assert "holds no record: nothing was checked" in run("audit", "verify").stderr
 
 
+def test_thousands_of_findings_are_counted(run: Any, signed: Path, tmp_path: Path) -> None:
+    line = json.dumps({"checkpoint": "forged {}"}, separators=(",", ":"))
+    (tmp_path / "export.jsonl").write_text("".join(line.replace("{}", str(n)) + "\n" for n in range(2000)))
+    told = run("audit", "verify", "export.jsonl", "--key", "public")
+    assert told.exit_code == 1
+    assert told.output.count("forged: a checkpoint") == 100
+    assert "more: --json lists them all" in told.output
+    assert len(json.loads(run("audit", "verify", "export.jsonl", "--json").stdout)["problems"]) >= 2000
+
+
+def test_other_formats_are_not_taken_for_what_verifies(run: Any, signed: Path, tmp_path: Path) -> None:
+    for form in ("csv", "opa", "otel"):
+        run("audit", "export", "--format", form, "-o", "other")
+        told = run("audit", "verify", "other", "--key", "public")
+        assert told.exit_code == 1, form
+        assert "no exported record" in " ".join(told.output.split()), form
+
+
 def test_a_proof_of_one_call(run: Any, signed: Path, tmp_path: Path) -> None:
     assert run("audit", "prove", "toolu_1", "-o", "proof").exit_code == 0
     (tmp_path / "hitl.yaml").unlink()
