@@ -48,7 +48,7 @@ def act_of_words(words: list[str], style: str) -> tuple[Act | None, int]:
         ):
             continue
         pieces = [low] if asks[0] is not None else re.split(r"[-:.]", low)
-        kind = verbs.get(low) or verbs.get(pieces[0])
+        kind = verbs.get(low) or verbs.get("-".join(pieces[:2])) or verbs.get(pieces[0])
         if kind is None and how == "any" and len(pieces) > 1:
             kind = verbs.get(pieces[-1])
             if kind == "query" and pieces[-1] not in load().names.groups["asks"]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hitl_opa.facts.shell.interpret import Shell
 
 MAX_CODE = 65_536
+_ACTION = re.compile(r"\b(?:execute[\w-]*|become|reload[\w-]*|preview|change-preview|transform[\w-]*)[(\[{:~]([^\n]*)")
 
 
 def read_code(
@@ -46,6 +47,12 @@ def read_code(
         from hitl_opa.facts.code.gdb import read_gdb
 
         read_gdb(shell, frame, word, via)
+        return UNREAD
+    if language == "fzf":  # keys and actions, of which some run a command
+        for command in _ACTION.findall(word.text):
+            known = re.sub(r"\{[^{}\s]*\}", UNKNOWN, command)  # what stands for the line that is chosen
+            known = re.sub(r"[)\]}](?:[+,].*)?\Z", "", known)
+            shell.script(known.replace(UNKNOWN, "${__}"), frame, UNREAD, via=via)
         return UNREAD
     if language == "dc":  # a calculator, but for what stands behind "!"
         for command in re.findall(r"!(?![<>=])([^\n]+)", word.text):
