@@ -141,7 +141,8 @@ def script_file(
     else:
         if shell.came(name):
             place = "unknown"  # code that this call fetched, which nobody has read
-        content, certain = (read_small(real) if place == "workspace" or inside else None), False
+        wanted = language != "none" and (place == "workspace" or inside)
+        content, certain = (read_small(real) if wanted else None), False
     if word.text.startswith(("http://", "https://")):
         shell.ledger.url("receive", word.text, via=via, traits=frame.traits)
         place, real = "remote", ""

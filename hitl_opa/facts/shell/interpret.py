@@ -70,11 +70,12 @@ class Shell(World):
             self.ledger.opaque("too-large", "scripts nested too deeply", via)
             return UNREAD
         self.ledger.text(text)
-        if _POWERSHELL.match(text):
+        head = text.lstrip()[:1]
+        if head in "$&." and _POWERSHELL.match(text):
             from hitl_opa.facts.code.powershell import read_powershell
 
             return read_powershell(self, frame, Word(text), via or "powershell")
-        if _CONTINUED.match(text):
+        if head == "-" and _CONTINUED.match(text):
             return SILENT
         kept, self.source = self.source, source
         self.scripts += 1
