@@ -236,6 +236,28 @@ async def test_a_full_disk_denies_until_there_is_room(agent: Any, sandbox: Sandb
         assert log.verify().ok
 
 
+async def test_calls_of_any_size_are_decided(agent: Any, hitl_guard: Callable[..., Guard], sandbox: Sandbox) -> None:
+    """What is too large to be read is denied, and takes nothing with it: neither the session nor the record."""
+    small, large, huge = "x" * 1_500_000, "y" * 5_000_000, "z" * 11_000_000
+    async with hitl_guard(level=3) as guard:
+        run = await agent(
+            tool_use("Write", file_path="small.txt", content=small),
+            tool_use("Write", file_path="large.txt", content=large),
+            tool_use("Write", file_path="huge.txt", content=huge),
+            tool_use("Bash", command="echo still here"),
+            guard=guard,
+        )
+        assert [c.ran for c in run.calls] == [True, False, False, True]
+        assert (sandbox.cwd / "small.txt").read_text() == small
+        assert sandbox.files() == {"small.txt"}
+        for call in run.calls[1:3]:
+            assert "at most 4194304 are read" in call.told
+        assert "still here" in run.calls[3].told
+        outcomes = [r.get("outcome") for r in guard.audit.records() if r.kind == "outcome"]
+        assert outcomes == ["ran", "blocked", "blocked", "ran"]
+        assert guard.audit.verify().ok
+
+
 async def test_an_outcome_that_cannot_be_recorded_is_said(
     agent: Any, guard: Guard, audit: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
