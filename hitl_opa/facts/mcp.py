@@ -40,6 +40,7 @@ _SECRETS = (
     "tokens",
     "secret key",
 )
+_NAMED = frozenset({"list", "search", "find", "count", "status", "version", "health", "help"})  # tells no secret
 _TELLING = frozenset({"guard", "credentials", "env-file", "git-hooks", "shell-startup", "package-config"})
 # What SQL drops, creates and alters.
 _OBJECTS = frozenset(
@@ -111,7 +112,8 @@ def read_tool(ledger: Ledger, shell: Shell, frame: Any, tool: str, arguments: di
         else "service"
     )
     traits: set[str] = set()
-    if kind == "query" and ("secret" in objects or " ".join(words).endswith(_SECRETS)):
+    keeper = bool(data.groups["keepers"] & set(names.parts(server))) and not _NAMED & set(words)
+    if kind == "query" and (keeper or "secret" in objects or " ".join(words).endswith(_SECRETS)):
         kind = "secret"
     value = title if not server else f"{server}/{title}"
     if _REMOTE & {key.lower() for _, _, key in fields}:

@@ -76,6 +76,7 @@ def test_diff_counts_lines(facts_of: Read) -> None:
     ("grant_access", {"user": "x"}, ("configure", "account", "remote")), ("update_user_password", {"user": "x"}, ("configure", "account", "remote")),
     ("deploy", {"environment": "prod"}, ("publish", "remote", "production")), ("mcp__fs__read_file", {"path": "/home/dev/.ssh/id_rsa"}, ("read", "path", "credentials")),
     ("mcp__web__fetch", {"url": "http://169.254.169.254"}, ("receive", "host", "metadata")), ("book_flight", {"id": 1}, ("spend", "account", "remote")),
+    ("mcp__1password__get_item", {"item": "x"}, ("read", "secret", "unknown")), ("mcp__1password__list_items", {}, ("query", "remote", "service")),
 ])  # fmt: skip
 def test_named_tools(
     tool: str, arguments: dict[str, Any], expected: tuple[str, str, str] | None, facts_of: Read

@@ -111,9 +111,16 @@ def opens(call: Invocation) -> Stream | None:
     return None
 
 
+_SAYING = frozenset({"-l", "--list", "-V", "--version"})  # sudo's, without a command
+_SILENTLY = frozenset({"-n", "--non-interactive"})
+
+
 def sudo(call: Invocation) -> Stream:
-    """More privilege for what follows; ``-l`` and ``-v`` only ask."""
+    """More privilege for what follows; ``-l`` only says which there is."""
     reading, frame, shell_ = call.reading, call.frame, call.shell
+    if not reading.rest and reading.flags & _SAYING and reading.flags <= _SAYING | _SILENTLY:
+        shell_.ledger.effect("read", "system", call.via, place="info", via=call.via, traits=frame.traits)
+        return UNREAD
     traits = tuple(sorted({"elevated", *frame.traits}))
     shell_.ledger.effect(
         "escalate", "system", call.via, place="privilege", via=call.via, traits=traits, certain=frame.certain
