@@ -22,7 +22,9 @@ demo: $(VENV)/.installed ## A real Claude Code session, offline, whose tool call
 	@$(BIN)/hitl-opa demo
 
 .PHONY: test
-test: lint rego-test py-test ## Everything: lint, types, opa test, pytest
+test: ## Everything: lint, types, opa test, pytest
+	@$(MAKE) --no-print-directory -j 2 $(VENV)/.dev $(OPA)
+	@$(MAKE) --no-print-directory lint rego-test py-test
 
 .PHONY: py-test
 py-test: $(VENV)/.dev $(OPA) ## pytest, the real Claude CLI and the real OPA included

@@ -1,7 +1,8 @@
 """The shipped policies say the same on regorus' virtual machine as on its interpreter; where it is unsure, nothing.
 
 The interpreter is compared with the real OPA in `tests/policy/test_differential.py`, and what the guard uses, both
-together, as well. HITL_DIFFERENTIAL says how many inputs (default 2,000), HITL_SEED where to start.
+together, as well: 20,000 decisions in CI. HITL_COMPILED says how many inputs here (default 2,000), HITL_SEED where
+to start.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from hitl_opa.engines.embedded import EmbeddedEngine, load
 from hitl_opa.errors import EngineError
 from hitl_opa.policy.bundle import PolicyBundle, load_bundle
 
-COUNT = int(os.environ.get("HITL_DIFFERENTIAL", "2000"))
+COUNT = int(os.environ.get("HITL_COMPILED", "2000"))
 SOME = max(COUNT // 20, 300)  # all rules of one document take as long as a hundred decisions
 SEED = int(os.environ.get("HITL_SEED", "1"))
 WIDE = [0, 1, 3, 3.0, 0.1, 1e-7, 10**20, -0.0, 12345678901234567890, 0.30000000000000004, 1e300]
