@@ -84,7 +84,7 @@ quality: $(VENV)/.dev ## Rates on labelled calls: make quality CORPORA=directory
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev ## The pictures of the documentation, from a real browser (chromium)
-	$(BIN)/python scripts/screenshots.py
+	PYTHONPATH=tests $(BIN)/python scripts/screenshots.py
 
 .PHONY: opa
 opa: $(OPA) ## Get opa v1.22.2 into .opa/

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import month
 import pytest
+from served import CHROMIUM, TOOL, hire, log_in, opened, served
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = Path(__file__).with_name("axe.min.js")
-PASSWORD = "correct horse battery"
 ASKS = """
 import asyncio, pathlib
 from hitl_opa import Guard, ToolCall
@@ -42,9 +38,6 @@ guard.close_sync()
 """
 
 
-TOOL = str(Path(sys.executable).with_name("hitl-opa"))
-
-
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which calls wait for somebody who may decide them."""
@@ -61,30 +54,6 @@ def site(office: Path, tmp_path: Path) -> Iterator[str]:
     shutil.copytree(office, tmp_path, dirs_exist_ok=True)
     with served(tmp_path) as address:
         yield address
-
-
-def hire(folder: Path) -> None:
-    """Give rita an account."""
-    add = [TOOL, "users", "add", "rita", "--password-stdin"]
-    subprocess.run(add, input=PASSWORD, cwd=folder, check=True, capture_output=True, text=True)
-
-
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The inbox over the record of these settings."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([TOOL, "serve", "--port", str(port)], cwd=folder, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/inbox"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 @pytest.fixture(scope="module")
@@ -120,20 +89,6 @@ def visit(chromium: Any, site: str) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def log_in(page: Any, site: str) -> None:
-    page.goto(site)
-    page.fill("#name", "rita")
-    page.fill("#password", PASSWORD)
-    page.click("button.yes")
-    page.wait_for_url(site)
-
-
-def opened(page: Any, text: str) -> Any:
-    page.locator("li", has_text=text).locator("a.call").first.click()
-    page.wait_for_url("**/approvals/*")
-    return page
 
 
 def state(page: Any) -> str:
