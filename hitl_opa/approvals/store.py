@@ -24,7 +24,8 @@ from hitl_opa.audit import AuditLog, Event
 from hitl_opa.database import MEMORY
 from hitl_opa.errors import ApprovalError
 
-_LIVE_FIRST = (IS_LIVE.desc(), APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
+_NEWEST_FIRST = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
+_LIVE_FIRST = (IS_LIVE.desc(), *_NEWEST_FIRST)
 
 _RISK = sql.case({"critical": 0, "high": 1, "medium": 2}, value=APPROVAL.c.risk, else_=3)
 # by what approvals are sorted, and whether the largest comes first
@@ -187,8 +188,7 @@ class Transaction:
     def alike(self, agent: str, tool: str, states: frozenset[State], limit: int) -> list[Approval]:
         """The latest of this agent and tool in these states, newest first."""
         where = (APPROVAL.c.agent == agent) & (APPROVAL.c.tool == tool) & APPROVAL.c.state.in_(sorted(states))
-        order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
-        return list(self._found(where, limit=limit, order=order))
+        return list(self._found(where, limit=limit, order=_NEWEST_FIRST))
 
     def about(self, decisions: list[str]) -> list[Approval]:
         """The approvals of these decisions, at most `AT_ONCE` of them."""
@@ -196,14 +196,13 @@ class Transaction:
 
     def planted(self) -> Approval | None:
         """The planted request that was planted last."""
-        return next(self._found(IS_PLANTED, limit=1, order=(APPROVAL.c.requested_at.desc(), APPROVAL.c.id)), None)
+        return next(self._found(IS_PLANTED, limit=1, order=_NEWEST_FIRST), None)
 
     def asked(self, after: float) -> tuple[int, Approval | None]:
         """How many calls were asked about after this time, planted ones aside, and the last of them."""
         real = ~IS_PLANTED & (APPROVAL.c.requested_at > after) & (APPROVAL.c.kind == "call")
         count = self.connection.execute(sql.select(sql.func.count()).select_from(APPROVAL).where(real)).scalar_one()
-        order = (APPROVAL.c.requested_at.desc(), APPROVAL.c.id)
-        return count, next(self._found(real, limit=1, order=order), None)
+        return count, next(self._found(real, limit=1, order=_NEWEST_FIRST), None)
 
     def counts(self) -> dict[State, int]:
         """How many there are in each state."""

@@ -24,13 +24,13 @@ class Trust:
 
     def notes(self) -> list[str]:
         """Every checkpoint that the anchors keep."""
-        return [note for kept in self._kept().values() for note in kept.notes]
+        return _notes(self._kept())
 
     def verify(self, log: AuditLog) -> Report:
         """`AuditLog.verify` against all of it; an anchor that lost what it was given is damage too."""
         handed = {anchor.name: log.handed_on(anchor.name) for anchor in self.anchors}  # before reading: they grow
         kept = self._kept()
-        report = log.verify(self.keys, [note for one in kept.values() for note in one.notes])
+        report = log.verify(self.keys, _notes(kept))
         lost = [problem for name, one in kept.items() for problem in _lost(name, one, handed[name])]
         return _with(report, kept, lost)
 
@@ -39,10 +39,14 @@ class Trust:
         from hitl_opa.audit.export import verify
 
         kept = self._kept()
-        return _with(verify(lines, self.keys, [note for one in kept.values() for note in one.notes]), kept)
+        return _with(verify(lines, self.keys, _notes(kept)), kept)
 
     def _kept(self) -> dict[str, Kept]:
         return {anchor.name: kept for anchor in self.anchors if (kept := anchor.read()) is not None}
+
+
+def _notes(kept: dict[str, Kept]) -> list[str]:
+    return [note for one in kept.values() for note in one.notes]
 
 
 def _with(report: Report, kept: dict[str, Kept], lost: Iterable[Problem] = ()) -> Report:
